@@ -1,0 +1,1 @@
+//! Amazon Web Services: CloudTrail readers and posture pollers.

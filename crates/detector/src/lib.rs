@@ -1,0 +1,1 @@
+//! Rules over events and controls over snapshots; pure and replayable.

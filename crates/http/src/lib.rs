@@ -1,0 +1,1 @@
+//! The one HTTP client: timeouts, redaction, status to failure class, Retry-After.

@@ -1,0 +1,1 @@
+//! Drives log readers: checkpoint, overlap, dedupe, object ledger, integrity.

@@ -1,0 +1,1 @@
+//! keyvigil watches every encryption key in every cloud a company uses.

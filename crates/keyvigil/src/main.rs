@@ -1,0 +1,2 @@
+//! The `keyvigil` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Slack and PagerDuty: one module each, no schedule and no retry.

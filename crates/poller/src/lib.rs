@@ -1,0 +1,1 @@
+//! Drives pollers: schedule, jitter, API budget, targeted re-poll.

@@ -1,0 +1,1 @@
+//! Checkpoints, ledger, findings, alert state and outbox in SQLite; one transaction a step.

@@ -1,0 +1,1 @@
+//! System tests live in `tests/it.rs`; this library is empty.

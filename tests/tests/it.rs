@@ -1,0 +1,1 @@
+//! One harness for all system tests.

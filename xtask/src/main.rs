@@ -1,0 +1,2 @@
+//! Project automation: `cargo xtask test | gen | tidy | bench`.
+fn main() {}
