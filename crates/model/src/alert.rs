@@ -171,12 +171,20 @@ pub enum NotifyAction {
 }
 
 impl NotifyAction {
+    /// Both actions.
+    pub const ALL: [Self; 2] = [Self::Trigger, Self::Resolve];
+
     /// The word used in the store and towards PagerDuty.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Trigger => "trigger",
             Self::Resolve => "resolve",
         }
+    }
+
+    /// The inverse of [`NotifyAction::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text)
     }
 }
 

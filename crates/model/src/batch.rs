@@ -130,6 +130,11 @@ impl QuarantineReason {
             Self::Poison => "poison",
         }
     }
+
+    /// The inverse of [`QuarantineReason::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
 }
 
 /// How many records of one account and region were seen, and how recent they are.

@@ -73,12 +73,20 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
+    /// Both kinds.
+    pub const ALL: [Self; 2] = [Self::Event, Self::State];
+
     /// The word used in NDJSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Event => "event",
             Self::State => "state",
         }
+    }
+
+    /// The inverse of [`FindingKind::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -114,6 +122,9 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// Every effect.
+    pub const ALL: [Self; 3] = [Self::ReadOnly, Self::ChangesState, Self::Irreversible];
+
     /// The words shown beside a command.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -121,6 +132,11 @@ impl Effect {
             Self::ChangesState => "changes state",
             Self::Irreversible => "irreversible",
         }
+    }
+
+    /// The inverse of [`Effect::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|effect| effect.as_str() == text)
     }
 }
 

@@ -31,6 +31,26 @@ pub enum KeyForm {
     Unrecognised,
 }
 
+impl KeyForm {
+    /// Every form.
+    pub const ALL: [Self; 4] = [Self::Canonical, Self::Alias, Self::Bare, Self::Unrecognised];
+
+    /// The word used in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Canonical => "canonical",
+            Self::Alias => "alias",
+            Self::Bare => "bare",
+            Self::Unrecognised => "unrecognised",
+        }
+    }
+
+    /// The inverse of [`KeyForm::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|form| form.as_str() == text)
+    }
+}
+
 /// Who created the material of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum KeyOrigin {

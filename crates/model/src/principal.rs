@@ -38,6 +38,15 @@ pub enum PrincipalKind {
 }
 
 impl PrincipalKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Human,
+        Self::Workload,
+        Self::CloudService,
+        Self::Root,
+        Self::Unknown,
+    ];
+
     /// The word used in NDJSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -47,6 +56,11 @@ impl PrincipalKind {
             Self::Root => "root",
             Self::Unknown => "unknown",
         }
+    }
+
+    /// The inverse of [`PrincipalKind::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

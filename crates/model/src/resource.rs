@@ -50,6 +50,24 @@ pub enum ResourceKind {
 }
 
 impl ResourceKind {
+    /// Every kind.
+    pub const ALL: [Self; 14] = [
+        Self::Key,
+        Self::Secret,
+        Self::Bucket,
+        Self::DiskDefault,
+        Self::Disk,
+        Self::DiskSnapshot,
+        Self::Database,
+        Self::DatabaseCluster,
+        Self::DatabaseSnapshot,
+        Self::AuditLog,
+        Self::Account,
+        Self::User,
+        Self::Role,
+        Self::Other,
+    ];
+
     /// The word used in NDJSON and messages.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -68,6 +86,11 @@ impl ResourceKind {
             Self::Role => "role",
             Self::Other => "other",
         }
+    }
+
+    /// The inverse of [`ResourceKind::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

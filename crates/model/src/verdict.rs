@@ -70,6 +70,11 @@ impl UnknownReason {
             Self::NotYetRead => "not_yet_read",
         }
     }
+
+    /// The inverse of [`UnknownReason::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
 }
 
 impl fmt::Display for UnknownReason {
