@@ -188,6 +188,104 @@ impl NotifyAction {
     }
 }
 
+/// The key under which a receiver recognises an alert (PagerDuty's `dedup_key`, at most 255 characters): `kv1-` and
+/// 40 hexadecimal digits. The episode is part of it, so a late retry can never open a second incident.
+pub fn dedup_key(fingerprint: Fingerprint, episode: u32) -> String {
+    let episode = episode.to_be_bytes();
+    let first = Fingerprint::of(&[b"kv1", &fingerprint.0, &episode]).to_string();
+    let second = Fingerprint::of(&[b"kv1+", &fingerprint.0, &episode]).to_string();
+    format!("kv1-{first}{}", second.get(..8).unwrap_or(""))
+}
+
+/// The labels that a [`Message`] uses: a closed list, so that a store can write and read them.
+pub mod label {
+    macro_rules! labels {
+        ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
+            $($(#[$doc])* pub const $name: &str = $text;)+
+            /// Every label.
+            pub const ALL: &[&str] = &[$($name),+];
+        };
+    }
+
+    labels! {
+        /// Who: identity.
+        PRINCIPAL = "principal",
+        /// Who: sort of identity.
+        KIND = "kind",
+        /// Who: the account of the identity.
+        PRINCIPAL_ACCOUNT = "principal account",
+        /// Who: role session.
+        SESSION = "session",
+        /// Who: the person behind a session.
+        ON_BEHALF_OF = "on behalf of",
+        /// Who: access key id.
+        CREDENTIAL = "credential",
+        /// Who: second factor.
+        SECOND_FACTOR = "second factor",
+        /// Who: who undid the deed.
+        UNDONE_BY = "undone by",
+        /// Subject: the provider.
+        PROVIDER = "provider",
+        /// Subject: account.
+        ACCOUNT = "account",
+        /// Subject: region.
+        REGION = "region",
+        /// Subject: key.
+        KEY = "key",
+        /// Subject: alias of the key.
+        ALIAS = "alias",
+        /// Subject: resource other than a key.
+        RESOURCE = "resource",
+        /// Subject: what the key protects.
+        PROTECTS = "protects",
+        /// Subject: owner.
+        OWNER = "owner",
+        /// From: address.
+        ADDRESS = "address",
+        /// From: user agent.
+        USER_AGENT = "user agent",
+        /// From: TLS version.
+        TLS = "TLS",
+        /// From: whether the principal was seen from there before.
+        SEEN_BEFORE = "seen from there before",
+        /// Lifecycle: state of the alert.
+        STATUS = "status",
+        /// Lifecycle: why the message is sent.
+        SENT_BECAUSE = "sent because",
+        /// Lifecycle: the alert, the same in every message about it.
+        ALERT = "alert",
+        /// Lifecycle: the finding shown.
+        FINDING = "finding",
+        /// Lifecycle: rule or control.
+        RULE = "rule",
+        /// Lifecycle: how often it was opened.
+        OPENING = "opening",
+        /// Lifecycle: findings folded.
+        OCCURRENCES = "occurrences",
+        /// Lifecycle: time of the first finding.
+        FIRST = "first",
+        /// Lifecycle: time of the last finding.
+        LAST = "last",
+        /// Lifecycle: from the event to the message.
+        LATENCY = "alerted after",
+        /// Lifecycle: the source that saw it.
+        SOURCE = "source",
+        /// Lifecycle: the record.
+        EVENT = "event",
+        /// Lifecycle: why it is over.
+        CLOSED_BECAUSE = "closed because",
+        /// Lifecycle: how soon after its end it came back.
+        REOPENED = "back after",
+        /// Lifecycle: the receiver that failed.
+        INSTEAD_OF = "instead of",
+    }
+
+    /// The label with this text.
+    pub fn intern(text: &str) -> Option<&'static str> {
+        ALL.iter().copied().find(|label| *label == text)
+    }
+}
+
 /// The twelve fields of an alert, in reading order (docs: alerting). Each channel renders them in its own way.
 ///
 /// Text of type `String` was written by keyvigil; text of type [`Untrusted`] may hold what an attacker chose.
@@ -230,4 +328,36 @@ pub struct NextStep {
     pub command: Option<String>,
     /// What the command does.
     pub effect: Effect,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_dedup_key_fits_and_changes_with_every_opening() {
+        let about = Fingerprint::of(&[b"a"]);
+        let other = Fingerprint::of(&[b"b"]);
+        let keys: HashSet<_> = [
+            dedup_key(about, 1),
+            dedup_key(about, 2),
+            dedup_key(about, 256),
+            dedup_key(other, 1),
+        ]
+        .into();
+        assert_eq!(keys.len(), 4);
+        for key in keys {
+            assert!(key.starts_with("kv1-") && key.len() == 44, "{key}");
+        }
+    }
+
+    #[test]
+    fn labels_are_unique_and_found_by_their_text() {
+        let different: HashSet<_> = label::ALL.iter().collect();
+        assert_eq!(different.len(), label::ALL.len());
+        assert_eq!(label::intern("on behalf of"), Some(label::ON_BEHALF_OF));
+        assert_eq!(label::intern("nonsense"), None);
+    }
 }
