@@ -1,1 +1,7 @@
-//! keyvigil watches every encryption key in every cloud a company uses.
+//! The daemon and the commands of keyvigil.
+pub mod cli;
+pub mod config;
+pub mod exit;
+pub mod logging;
+pub mod metrics;
+pub mod output;
