@@ -1,1 +1,16 @@
 //! Rules over events and controls over snapshots; pure and replayable.
+//!
+//! Everything goes through [`Detector::step`]: audit events, what the sources covered, snapshots, the health of
+//! sources, and the passing of time go in; findings, judgements, requests to look again and state changes come out.
+//! There is no clock, no I/O and no randomness in here, so the same inputs give the same findings, also after a
+//! restart: all state leaves as [`StateChange`]s and comes back through [`Detector::new`].
+//!
+//! Read in this order: [`step`], [`check`], [`policy`], [`rule`], one file of [`rules`], [`engine`].
+
+pub mod check;
+pub mod policy;
+pub mod step;
+
+pub use check::CheckMeta;
+pub use policy::Policy;
+pub use step::{Input, SavedState, StateChange, StateProblem, Step};
