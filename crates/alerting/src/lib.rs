@@ -1,1 +1,15 @@
-//! The alert book: group, dedupe, route, repeat, resolve; what a message says. Pure.
+//! The alert book: findings are folded into alerts by what they are about, routed to receivers, repeated while they
+//! are open and resolved when they are over. Pure: time comes in as an argument, messages go out as values.
+
+pub mod book;
+mod closed;
+mod links;
+mod message;
+pub mod settings;
+mod span;
+
+pub use book::{AlertBook, Changes};
+pub use keyvigil_model::alert::dedup_key;
+pub use settings::{
+    AlertSettings, CheckGlob, ConsoleLinks, LinkSettings, RepeatAfter, Route, SettingsProblem,
+};
