@@ -1,1 +1,4 @@
 //! Amazon Web Services: CloudTrail readers and posture pollers.
+
+pub mod client;
+pub mod config;
