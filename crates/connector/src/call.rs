@@ -21,6 +21,12 @@ pub struct CallContext {
     pub budget: Arc<dyn Budget>,
 }
 
+/// Tells a driver the time. Passed in, so that tests and replays decide what time it is.
+pub trait Clock: Send + Sync {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+}
+
 /// Shares out a provider's quota. One budget serves every poller of the process, so that keyvigil as a whole stays
 /// below its share of what the customer's own applications need.
 pub trait Budget: Send + Sync {
