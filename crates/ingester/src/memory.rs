@@ -1,0 +1,129 @@
+//! What the drivers ask of the store: positions, the object ledger and the attempts on each item.
+//!
+//! Positions and ledger rows are *written* with the batch that they cover, by the pipeline, in one transaction. The
+//! drivers only read them here; the attempts are the one thing that they write, before any work is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use keyvigil_connector::call::BoxFuture;
+use keyvigil_connector::object_log::ObjectRef;
+use keyvigil_model::batch::Batch;
+use keyvigil_model::id::SourceId;
+use keyvigil_model::time::Timestamp;
+
+/// What is remembered between two runs.
+pub trait Memory: Send + Sync {
+    /// The position stored for a scope (`source/account/region/stream`).
+    fn checkpoint<'a>(&'a self, scope: &'a str) -> BoxFuture<'a, Result<Option<String>, MemoryError>>;
+
+    /// Whether the object was read to its end before. Without a version, any version counts.
+    fn object<'a>(
+        &'a self,
+        source: &'a SourceId,
+        object: &'a ObjectRef,
+    ) -> BoxFuture<'a, Result<Ledger, MemoryError>>;
+
+    /// Notes that work on an item begins, durably, before it begins. Returns how often it began, this time included.
+    fn begin_attempt<'a>(&'a self, item: &'a str, now: Timestamp) -> BoxFuture<'a, Result<u32, MemoryError>>;
+
+    /// Forgets the attempts on an item: the process survived it.
+    fn clear_attempt<'a>(&'a self, item: &'a str) -> BoxFuture<'a, Result<(), MemoryError>>;
+}
+
+/// What the object ledger says.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Ledger {
+    /// Read to its end and committed.
+    Read,
+    /// Not read, or not to its end.
+    Unread,
+}
+
+/// The store did not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the store did not answer")]
+pub struct MemoryError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// A memory that lasts as long as the process: for tests, and for runs without a store.
+#[derive(Clone, Default)]
+pub struct InMemory(Arc<Mutex<Remembered>>);
+
+#[derive(Default)]
+struct Remembered {
+    checkpoints: BTreeMap<String, String>,
+    objects: BTreeSet<(String, String, String, String)>,
+    attempts: BTreeMap<String, u32>,
+}
+
+impl InMemory {
+    /// Takes over what a pipeline would have committed with the batch.
+    pub fn commit(&self, batch: &Batch) {
+        self.with(|remembered| {
+            for update in &batch.checkpoints {
+                remembered
+                    .checkpoints
+                    .insert(update.scope.as_ref().to_owned(), update.value.as_ref().to_owned());
+            }
+            for object in &batch.objects {
+                remembered.objects.insert((
+                    batch.source.as_str().to_owned(),
+                    object.bucket.as_ref().to_owned(),
+                    object.key.as_ref().to_owned(),
+                    object.version.as_ref().to_owned(),
+                ));
+            }
+        });
+    }
+
+    /// Items on which work began and did not end.
+    pub fn open_attempts(&self) -> BTreeMap<String, u32> {
+        self.with(|remembered| remembered.attempts.clone())
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Remembered) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Memory for InMemory {
+    fn checkpoint<'a>(&'a self, scope: &'a str) -> BoxFuture<'a, Result<Option<String>, MemoryError>> {
+        let value = self.with(|remembered| remembered.checkpoints.get(scope).cloned());
+        Box::pin(std::future::ready(Ok(value)))
+    }
+
+    fn object<'a>(
+        &'a self,
+        source: &'a SourceId,
+        object: &'a ObjectRef,
+    ) -> BoxFuture<'a, Result<Ledger, MemoryError>> {
+        let known = self.with(|remembered| {
+            remembered.objects.iter().any(|(of, bucket, key, version)| {
+                of == source.as_str()
+                    && *bucket == *object.bucket
+                    && *key == *object.key
+                    && object.version.as_ref().is_none_or(|wanted| *version == **wanted)
+            })
+        });
+        let answer = if known { Ledger::Read } else { Ledger::Unread };
+        Box::pin(std::future::ready(Ok(answer)))
+    }
+
+    fn begin_attempt<'a>(
+        &'a self,
+        item: &'a str,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<u32, MemoryError>> {
+        let count = self.with(|remembered| {
+            let count = remembered.attempts.entry(item.to_owned()).or_default();
+            *count += 1;
+            *count
+        });
+        Box::pin(std::future::ready(Ok(count)))
+    }
+
+    fn clear_attempt<'a>(&'a self, item: &'a str) -> BoxFuture<'a, Result<(), MemoryError>> {
+        self.with(|remembered| remembered.attempts.remove(item));
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
