@@ -1,0 +1,184 @@
+//! The transactional outbox: every notification that was committed is delivered, effectively once.
+//!
+//! ```text
+//! pending ──claim──▶ sending ──▶ sent                     final
+//!    │                  ├──────▶ retry(next_at)  ─claim─▶ sending     the receiver certainly does not have it
+//!    │                  ├──────▶ unknown(next_at)─claim─▶ sending     the receiver may have it: was_unknown
+//!    │                  └──────▶ dead                     final, a person must look
+//!    └──overtaken─────────────▶ skipped                   final
+//! ```
+//!
+//! - `sending` is committed before the request leaves. A process that dies in between leaves `sending` behind, which
+//!   [`Store::recover_outbox`] turns into `unknown` at the next start.
+//! - Once an attempt ended in `unknown`, every later claim of that row says `was_unknown`.
+//! - A receiver gets the messages about one fingerprint in the order in which they were queued, across episodes: a
+//!   message waits until the ones before it are final. Among those that may go, critical ones go first, then the
+//!   oldest.
+//! - The end of an episode overtakes what was never sent: messages of the episode that certainly did not reach the
+//!   receiver are skipped, and if that leaves nothing of it that the receiver may have seen, the end is skipped,
+//!   too. Such an alert opened and ended while the receiver was out of reach; it stays in `findings` and `alerts`.
+
+use keyvigil_model::alert::Notification;
+use keyvigil_model::id::ReceiverId;
+use keyvigil_model::time::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row, SqliteConnection};
+
+use crate::commit::{OutboxId, OutboxRow, Settlement};
+use crate::error::StoreError;
+use crate::failpoint;
+use crate::rows::{Stored, alert};
+use crate::store::{Store, Writer};
+use crate::write;
+
+impl Store {
+    /// Claims up to `limit` notifications of a receiver that are due. They are `sending` on disk when this returns:
+    /// deliver each and settle it.
+    ///
+    /// A row that cannot be read becomes `dead` and does not hold up its neighbours.
+    pub async fn claim_outbox(
+        &self,
+        receiver: &ReceiverId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        let mut writer = self.writer().await?;
+        let result = claim(&mut writer, receiver, now, limit).await;
+        let claimed = writer.keep_if_sound(result)?;
+        if !claimed.is_empty() {
+            failpoint::hit("outbox_claimed");
+        }
+        Ok(claimed)
+    }
+
+    /// Records what became of a claimed notification. [`crate::Commit::settled`] does it together with other writes.
+    pub async fn settle_outbox(
+        &self,
+        id: OutboxId,
+        settlement: Settlement,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut writer = self.writer().await?;
+        let result = write::outbox::settle(writer.connection(), &[(id, settlement)], now).await;
+        writer.keep_if_sound(result)
+    }
+
+    /// To be called once at start, before the first claim: attempts that the last process left behind may have
+    /// arrived. Returns how many there were.
+    pub async fn recover_outbox(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut writer = self.writer().await?;
+        let result = sqlx::query(
+            "UPDATE outbox SET state = 'unknown', ambiguous = 1, next_at = ?,
+              error = 'keyvigil ended during the attempt'
+             WHERE state = 'sending'",
+        )
+        .bind(now.as_micros())
+        .execute(writer.connection())
+        .await
+        .map_err(StoreError::from);
+        Ok(writer.keep_if_sound(result)?.rows_affected())
+    }
+}
+
+async fn claim(
+    writer: &mut Writer<'_>,
+    receiver: &ReceiverId,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<OutboxRow>, StoreError> {
+    let mut transaction = writer.connection().begin_with("BEGIN IMMEDIATE").await?;
+    skip_overtaken(&mut transaction, receiver, now).await?;
+    let rows = take(&mut transaction, receiver, now, limit).await?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let id: i64 = row.try_get("id")?;
+        match read_claimed(row, id) {
+            Ok(ready) => claimed.push(ready),
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(id, %error, "a queued notification cannot be read and is given up");
+                let dead = Settlement::Dead {
+                    error: error.to_string(),
+                };
+                write::outbox::settle(&mut transaction, &[(OutboxId(id), dead)], now).await?;
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    transaction.commit().await?;
+    Ok(claimed)
+}
+
+/// Skips messages of ended episodes that the receiver certainly did not get, then ends without a beginning.
+async fn skip_overtaken(
+    connection: &mut SqliteConnection,
+    receiver: &ReceiverId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE outbox SET state = 'skipped', settled_at = ?2
+         WHERE receiver = ?1 AND action = 'trigger' AND state IN ('pending', 'retry') AND ambiguous = 0
+          AND EXISTS (SELECT 1 FROM outbox AS over
+            WHERE over.receiver = outbox.receiver AND over.fingerprint = outbox.fingerprint
+             AND over.episode = outbox.episode AND over.action = 'resolve' AND over.id > outbox.id
+             AND over.state IN ('pending', 'sending', 'retry', 'unknown'))",
+    )
+    .bind(receiver.as_str())
+    .bind(now.as_micros())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE outbox SET state = 'skipped', settled_at = ?2
+         WHERE receiver = ?1 AND action = 'resolve' AND state = 'pending'
+          AND NOT EXISTS (SELECT 1 FROM outbox AS begun
+            WHERE begun.fingerprint = outbox.fingerprint AND begun.episode = outbox.episode
+             AND begun.receiver = outbox.receiver AND begun.action = 'trigger'
+             AND (begun.state IN ('sent', 'sending', 'unknown') OR begun.ambiguous = 1))",
+    )
+    .bind(receiver.as_str())
+    .bind(now.as_micros())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn take(
+    connection: &mut SqliteConnection,
+    receiver: &ReceiverId,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<SqliteRow>, StoreError> {
+    let mut rows = sqlx::query(
+        "UPDATE outbox SET state = 'sending', attempts = attempts + 1, claimed_at = ?2
+         WHERE id IN (SELECT id FROM outbox AS next
+           WHERE receiver = ?1 AND state IN ('pending', 'retry', 'unknown') AND next_at <= ?2
+            AND NOT EXISTS (SELECT 1 FROM outbox AS before
+              WHERE before.receiver = next.receiver AND before.fingerprint = next.fingerprint
+               AND before.id < next.id AND before.state IN ('pending', 'sending', 'retry', 'unknown'))
+           ORDER BY severity = 'critical' DESC, id LIMIT ?3)
+         RETURNING *",
+    )
+    .bind(receiver.as_str())
+    .bind(now.as_micros())
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    // RETURNING promises no order.
+    rows.sort_by_key(|row| {
+        let critical = row
+            .try_get::<&str, _>("severity")
+            .is_ok_and(|severity| severity == "critical");
+        (!critical, row.try_get::<i64, _>("id").unwrap_or(i64::MAX))
+    });
+    Ok(rows)
+}
+
+fn read_claimed(row: &SqliteRow, id: i64) -> Result<OutboxRow, StoreError> {
+    let stored = Stored::new(row, "outbox", id);
+    let notification: Notification = alert::notification(&stored)?;
+    Ok(OutboxRow {
+        id: OutboxId(id),
+        notification,
+        attempts: stored.small("attempts")?,
+        was_unknown: stored.get::<i64>("ambiguous")? != 0,
+    })
+}
