@@ -8,6 +8,7 @@
 //! Read in this order: [`step`], [`check`], [`policy`], [`rule`], one file of [`rules`], [`engine`].
 
 pub mod check;
+pub mod iam;
 pub mod policy;
 pub mod step;
 

@@ -162,7 +162,9 @@ fn percent_decode(text: &str) -> Result<String, Unreadable> {
             index += 1;
             continue;
         }
-        let digits = text.get(index + 1..index + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let digits = text
+            .get(index + 1..index + 3)
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         let Some(value) = digits else {
             return unreadable("its percent-encoding is broken");
         };
@@ -202,8 +204,10 @@ fn parse_statement(index: usize, value: &Value) -> Result<Statement, Unreadable>
         action.make_ascii_lowercase();
     }
     // Trust policies have no Resource; elsewhere AWS insists on it.
-    let resources = parse_patterns(position, fields, "Resource", "NotResource")?
-        .unwrap_or(Patterns { except: false, list: vec!["*".to_owned()] });
+    let resources = parse_patterns(position, fields, "Resource", "NotResource")?.unwrap_or(Patterns {
+        except: false,
+        list: vec!["*".to_owned()],
+    });
     Ok(Statement {
         label: label(position, fields.get("Sid").and_then(Value::as_str)),
         effect,
@@ -224,7 +228,6 @@ const KNOWN_FIELDS: [&str; 9] = [
     "Resource",
     "NotResource",
     "Condition",
-
 ];
 
 /// Whoever wrote the policy chose the `Sid`: only what cannot disturb a message is shown.
@@ -232,9 +235,12 @@ fn label(position: usize, sid: Option<&str>) -> String {
     let plain = |text: &&str| {
         !text.is_empty()
             && text.len() <= 64
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_'))
     };
-    sid.filter(plain).map_or_else(|| format!("#{position}"), str::to_owned)
+    sid.filter(plain)
+        .map_or_else(|| format!("#{position}"), str::to_owned)
 }
 
 fn parse_patterns(
@@ -261,7 +267,10 @@ fn parse_patterns(
 fn texts(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(text) => Some(vec![text.clone()]),
-        Value::Array(list) => list.iter().map(|entry| entry.as_str().map(str::to_owned)).collect(),
+        Value::Array(list) => list
+            .iter()
+            .map(|entry| entry.as_str().map(str::to_owned))
+            .collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
     }
 }
@@ -324,7 +333,9 @@ fn parse_aws_name(text: String) -> Name {
         }
         return Name::Identity { account, arn: text };
     }
-    let unique = ["AIDA", "AROA", "AGPA", "AKIA", "ASIA"].iter().any(|prefix| text.starts_with(prefix));
+    let unique = ["AIDA", "AROA", "AGPA", "AKIA", "ASIA"]
+        .iter()
+        .any(|prefix| text.starts_with(prefix));
     if unique && text.len() >= 16 && text.chars().all(|c| c.is_ascii_alphanumeric()) {
         return Name::Deleted;
     }

@@ -58,7 +58,10 @@ impl fmt::Display for Doubt<'_> {
 /// Whoever wrote the policy chose these words: only what cannot disturb a message is shown.
 fn shown(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || ":/-_.@+=,".contains(c);
-    text.chars().take(120).map(|c| if plain(c) { c } else { '?' }).collect()
+    text.chars()
+        .take(120)
+        .map(|c| if plain(c) { c } else { '?' })
+        .collect()
 }
 
 impl Truth<'_> {
@@ -194,7 +197,12 @@ impl Operator {
             date if date.starts_with("date") => (Test::Date, false),
             _ => (Test::Unknown, false),
         };
-        Self { test, negated, if_exists, set }
+        Self {
+            test,
+            negated,
+            if_exists,
+            set,
+        }
     }
 
     /// Whether the condition `key operator values` holds for what the request has under `key`.
@@ -216,12 +224,12 @@ impl Operator {
             return Truth::of(self.holds_without_key());
         }
         match self.set {
-            SetRule::Single | SetRule::Any => {
-                values.iter().fold(Truth::No, |sum, value| sum.or(self.one(key, wanted, value)))
-            }
-            SetRule::All => {
-                values.iter().fold(Truth::Yes, |sum, value| sum.and(self.one(key, wanted, value)))
-            }
+            SetRule::Single | SetRule::Any => values
+                .iter()
+                .fold(Truth::No, |sum, value| sum.or(self.one(key, wanted, value))),
+            SetRule::All => values
+                .iter()
+                .fold(Truth::Yes, |sum, value| sum.and(self.one(key, wanted, value))),
         }
     }
 
@@ -235,8 +243,9 @@ impl Operator {
 
     /// One value of the request against all values of the condition.
     fn one<'p>(self, key: &'p str, wanted: &'p [String], value: &str) -> Truth<'p> {
-        let matched =
-            wanted.iter().fold(Truth::No, |sum, wanted| sum.or(self.test.compare(key, wanted, value)));
+        let matched = wanted.iter().fold(Truth::No, |sum, wanted| {
+            sum.or(self.test.compare(key, wanted, value))
+        });
         if self.negated { matched.negated() } else { matched }
     }
 }
@@ -318,8 +327,18 @@ mod tests {
         check("StringNotEquals", &["a"], None, Yes);
         check("StringLike", &["a*"], Some("ab"), Yes);
         check("StringNotLike", &["a*"], Some("ab"), No);
-        check("ArnLike", &["arn:aws:iam::*:role/a"], Some("arn:aws:iam::1:role/a"), Yes);
-        check("ArnNotEquals", &["arn:aws:iam::1:role/a"], Some("arn:aws:iam::1:role/a"), No);
+        check(
+            "ArnLike",
+            &["arn:aws:iam::*:role/a"],
+            Some("arn:aws:iam::1:role/a"),
+            Yes,
+        );
+        check(
+            "ArnNotEquals",
+            &["arn:aws:iam::1:role/a"],
+            Some("arn:aws:iam::1:role/a"),
+            No,
+        );
         check("Bool", &["false"], Some("false"), Yes);
         check("Bool", &["false"], None, No);
         check("BoolIfExists", &["false"], None, Yes);
@@ -332,15 +351,30 @@ mod tests {
         check("Null", &["true"], None, Yes);
         check("Null", &["false"], None, No);
         check("Null", &["false"], Some("x"), Yes);
-        check("DateLessThan", &["2030-01-01T00:00:00Z"], Some("2026-01-01T00:00:00Z"), Unclear(Doubt::Time("k")));
+        check(
+            "DateLessThan",
+            &["2030-01-01T00:00:00Z"],
+            Some("2026-01-01T00:00:00Z"),
+            Unclear(Doubt::Time("k")),
+        );
         check("DateLessThan", &["2030-01-01T00:00:00Z"], None, No);
         check("ForAllValues:StringEquals", &["a"], None, Yes);
         check("ForAllValues:StringEquals", &["a"], Some("a,b"), No);
         check("ForAnyValue:StringEquals", &["a"], None, No);
         check("ForAnyValue:StringEquals", &["a"], Some("a,b"), Yes);
         check("ForAnyValue:StringNotEquals", &["a"], None, No);
-        check("StringEquals", &["${aws:username}"], Some("x"), Unclear(Doubt::Variable("k")));
+        check(
+            "StringEquals",
+            &["${aws:username}"],
+            Some("x"),
+            Unclear(Doubt::Variable("k")),
+        );
         check("StringEquals", &["${aws:username}", "x"], Some("x"), Yes);
-        check("BinaryEquals", &["eA=="], Some("x"), Unclear(Doubt::Operator("k")));
+        check(
+            "BinaryEquals",
+            &["eA=="],
+            Some("x"),
+            Unclear(Doubt::Operator("k")),
+        );
     }
 }

@@ -11,7 +11,10 @@ pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
         if pattern.get(at_pattern) == Some(&'*') {
             resume = Some((at_pattern + 1, at_text));
             at_pattern += 1;
-        } else if pattern.get(at_pattern).is_some_and(|p| *p == '?' || *p == text[at_text]) {
+        } else if pattern
+            .get(at_pattern)
+            .is_some_and(|p| *p == '?' || *p == text[at_text])
+        {
             at_pattern += 1;
             at_text += 1;
         } else if let Some((after_star, from)) = resume {

@@ -1,0 +1,1 @@
+//! The evaluator against policies in the documented shapes.
