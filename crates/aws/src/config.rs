@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 mod check;
 
+pub(crate) use check::{is_account_id, is_organization, is_region};
+
 /// Amazon Web Services.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

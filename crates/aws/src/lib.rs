@@ -2,3 +2,6 @@
 
 pub mod client;
 pub mod config;
+pub mod pollers;
+pub mod s3;
+pub mod sqs;
