@@ -419,3 +419,6 @@ impl AlertSettings {
             && now.since(quiet_since) >= after
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@ pub mod book;
 mod closed;
 mod links;
 mod message;
+#[cfg(test)]
+mod samples;
 pub mod settings;
 mod span;
 

@@ -208,3 +208,6 @@ fn is_word(text: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }
+
+#[cfg(test)]
+mod tests;

@@ -282,3 +282,6 @@ fn because(ending: &Ending<'_>) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
