@@ -57,7 +57,9 @@ pub(crate) fn outside(document: &Document, boundary: &Boundary) -> OutsideAccess
         .iter()
         .flat_map(|grant| grant.actions.clone())
         .collect();
-    for actor in actor::named(document) {
+    for mut actor in actor::named(document) {
+        // Nobody outside belongs to a trusted organisation.
+        actor.orgs.retain(|org| !boundary.organisations.contains(org));
         let trust = boundary.trusts(&actor.outsider);
         if trust == Trust::Inside {
             continue;

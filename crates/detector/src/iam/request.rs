@@ -122,6 +122,9 @@ fn values_of<'p>(key: &'p str, statements: &[&'p Statement], actor: &Actor, reac
         Binds::Unknown => vec![Has::Unclear(Doubt::UnknownKey(key))],
     };
     values.dedup();
+    if values.is_empty() {
+        values.push(Has::Nothing);
+    }
     values
 }
 

@@ -40,8 +40,9 @@ pub(crate) fn enforcement(document: &Document, bucket: &str) -> TlsEnforcement {
                 tried += 1;
                 match escapes(&denies, actor, &action, &resource) {
                     Escape::No => {}
-                    Escape::Yes => {
+                    Escape::Yes { always } => {
                         open.count += 1;
+                        open.always += usize::from(always);
                         open.places.insert(place.clone());
                         open.actions.insert(shown.clone());
                         open.callers.insert(actor.outsider.to_string());
@@ -59,11 +60,16 @@ pub(crate) fn enforcement(document: &Document, bucket: &str) -> TlsEnforcement {
         }
         return TlsEnforcement::NotConcluded(open.doubts.into_iter().collect());
     }
-    if open.count == tried {
+    if open.always == tried {
         return TlsEnforcement::NotEnforced;
     }
     TlsEnforcement::Partial(format!(
-        "not refused: {} on {} by {}",
+        "not refused{}: {} on {} by {}",
+        if open.always == 0 {
+            " in some circumstances"
+        } else {
+            ""
+        },
         sentence(&open.actions),
         sentence(&open.places),
         sentence(&open.callers)
@@ -73,6 +79,7 @@ pub(crate) fn enforcement(document: &Document, bucket: &str) -> TlsEnforcement {
 #[derive(Default)]
 struct Open {
     count: usize,
+    always: usize,
     places: BTreeSet<String>,
     actions: BTreeSet<String>,
     callers: BTreeSet<String>,
@@ -90,7 +97,10 @@ fn sentence(parts: &BTreeSet<String>) -> String {
 }
 
 enum Escape<'p> {
-    Yes,
+    /// Not refused in some circumstances, or in all of them.
+    Yes {
+        always: bool,
+    },
     No,
     Unclear(Doubt<'p>),
 }
@@ -110,7 +120,7 @@ fn escapes<'p>(denies: &[&'p Statement], actor: &Actor, action: &str, resource: 
         ("aws:securetransport", Has::one("false")),
         ("s3:tlsversion", Has::one("0")),
     ];
-    let mut escape = Escape::No;
+    let (mut open, mut refused, mut unclear) = (false, false, None);
     let tried = request::each(&concerned, actor, Reach::WithinNetwork, &plain_http, |request| {
         let mut denied = Truth::No;
         for deny in &concerned {
@@ -120,20 +130,20 @@ fn escapes<'p>(denies: &[&'p Statement], actor: &Actor, action: &str, resource: 
             denied = denied.or(here);
         }
         match denied {
-            Truth::Yes => ControlFlow::Continue(()),
-            Truth::Unclear(doubt) => {
-                escape = Escape::Unclear(doubt);
-                ControlFlow::Continue(())
-            }
-            Truth::No => {
-                escape = Escape::Yes;
-                ControlFlow::Break(())
-            }
+            Truth::Yes => refused = true,
+            Truth::Unclear(doubt) => unclear = Some(doubt),
+            Truth::No => open = true,
         }
+        ControlFlow::Continue(())
     });
-    match tried {
-        Ok(()) => escape,
-        Err(doubt) => Escape::Unclear(doubt),
+    if open {
+        return Escape::Yes {
+            always: !refused && unclear.is_none(),
+        };
+    }
+    match (unclear, tried) {
+        (Some(doubt), _) | (None, Err(doubt)) => Escape::Unclear(doubt),
+        (None, Ok(())) => Escape::No,
     }
 }
 
