@@ -25,3 +25,6 @@ pub use crate::error::StoreError;
 pub use crate::maintenance::Checkpointed;
 pub use crate::open::{Opened, Recovery, StoreOptions};
 pub use crate::store::Store;
+
+#[cfg(test)]
+mod tests;

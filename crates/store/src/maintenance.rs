@@ -5,12 +5,11 @@ use std::time::Duration;
 use keyvigil_model::alert::AlertState;
 use keyvigil_model::id::Fingerprint;
 use keyvigil_model::time::{Day, Timestamp};
-use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::commit::{AuditRow, Commit};
 use crate::error::StoreError;
 use crate::failpoint;
-use crate::open::write_options;
 use crate::read::Reader;
 use crate::rows::Stored;
 use crate::state_dir::{create_private, file_error};
@@ -80,16 +79,11 @@ impl Store {
             std::fs::remove_file(&fresh).map_err(file_error("remove", &fresh))?;
         }
         create_private(&fresh)?;
-        let mut connection = write_options(&self.dir().database(), self.options())
-            .connect()
-            .await?;
         // SQLite writes into the empty file that is there and keeps its mode.
-        let written = sqlx::query("VACUUM INTO ?")
+        sqlx::query("VACUUM INTO ?")
             .bind(fresh.to_string_lossy().into_owned())
-            .execute(&mut connection)
-            .await;
-        let _closed = connection.close().await;
-        written?;
+            .execute(self.pool())
+            .await?;
         std::fs::File::open(&fresh)
             .and_then(|file| file.sync_all())
             .map_err(file_error("sync", &fresh))?;

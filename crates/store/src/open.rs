@@ -83,20 +83,24 @@ pub(crate) fn write_options(database: &Path, options: &StoreOptions) -> SqliteCo
 /// The page size that SQLite gives a new database.
 pub(crate) const PAGE_BYTES: u64 = 4096;
 
-/// A pool that can only read. It works beside a running daemon, too.
-pub(crate) async fn read_pool(database: &Path, options: &StoreOptions) -> Result<SqlitePool, StoreError> {
-    let connect = SqliteConnectOptions::new()
+/// The options of every connection that only reads.
+fn read_options(database: &Path, options: &StoreOptions) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(database)
         .read_only(true)
         .busy_timeout(options.busy_timeout)
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
         .thread_name(|number| format!("store-read-{number}"))
-        .disable_statement_logging();
+        .disable_statement_logging()
+}
+
+/// A pool that can only read. It works beside a running daemon, too.
+pub(crate) async fn read_pool(database: &Path, options: &StoreOptions) -> Result<SqlitePool, StoreError> {
     PoolOptions::<Sqlite>::new()
         .max_connections(options.readers.max(1))
         .idle_timeout(Some(Duration::from_secs(60)))
-        .connect_with(connect)
+        .connect_with(read_options(database, options))
         .await
         .map_err(StoreError::from)
 }
@@ -169,10 +173,8 @@ async fn check(database: &Path, options: &StoreOptions) -> Result<Health, StoreE
 }
 
 async fn quick_check(database: &Path, options: &StoreOptions) -> Result<String, StoreError> {
-    let mut connection = write_options(database, options)
-        .create_if_missing(false)
-        .connect()
-        .await?;
+    // A check must not change what may become evidence.
+    let mut connection = read_options(database, options).connect().await?;
     let answer = sqlx::query_scalar::<_, String>("PRAGMA quick_check(1)")
         .fetch_one(&mut connection)
         .await;

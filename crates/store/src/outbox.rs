@@ -14,12 +14,16 @@
 //! - A receiver gets the messages about one fingerprint in the order in which they were queued, across episodes: a
 //!   message waits until the ones before it are final. Among those that may go, critical ones go first, then the
 //!   oldest.
-//! - The end of an episode overtakes what was never sent: messages of the episode that certainly did not reach the
-//!   receiver are skipped, and if that leaves nothing of it that the receiver may have seen, the end is skipped,
-//!   too. Such an alert opened and ended while the receiver was out of reach; it stays in `findings` and `alerts`.
+//! - A state that was repaired (or accepted) overtakes what was never sent: messages of the episode that certainly did
+//!   not reach the receiver are skipped, and if that leaves nothing that the receiver may have seen, the end is
+//!   skipped, too. Such an alert opened and ended while the receiver was out of reach; it stays in `findings` and
+//!   `alerts`.
+//! - A deed that was undone (`reverted`) is told all the same, beginning and end: audit logs arrive minutes late and in
+//!   batches, so whoever undoes the deed quickly would otherwise never be seen.
+//! - The end of an episode of which the receiver has nothing and will get nothing is never sent.
 
 use keyvigil_model::alert::Notification;
-use keyvigil_model::id::ReceiverId;
+use keyvigil_model::id::{Fingerprint, ReceiverId};
 use keyvigil_model::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -30,6 +34,17 @@ use crate::failpoint;
 use crate::rows::{Stored, alert};
 use crate::store::{Store, Writer};
 use crate::write;
+
+/// A receiver that knows of an open alert.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Told {
+    /// The alert.
+    pub fingerprint: Fingerprint,
+    /// Its episode.
+    pub episode: u32,
+    /// Who knows of it.
+    pub receiver: ReceiverId,
+}
 
 impl Store {
     /// Claims up to `limit` notifications of a receiver that are due. They are `sending` on disk when this returns:
@@ -61,6 +76,30 @@ impl Store {
         let mut writer = self.writer().await?;
         let result = write::outbox::settle(writer.connection(), &[(id, settlement)], now).await;
         writer.keep_if_sound(result)
+    }
+
+    /// Who was or will be told about alerts that are open: more than the routes say where a fallback was used.
+    pub async fn told(&self) -> Result<Vec<Told>, StoreError> {
+        let rows: Vec<(Vec<u8>, u32, String)> = sqlx::query_as(
+            "SELECT DISTINCT fingerprint, episode, receiver FROM outbox JOIN alerts USING (fingerprint, episode)
+             WHERE alerts.state IN ('open', 'acknowledged') AND outbox.action = 'trigger'
+              AND (outbox.state NOT IN ('skipped', 'dead') OR outbox.ambiguous = 1)
+             ORDER BY fingerprint, episode, receiver",
+        )
+        .fetch_all(self.pool())
+        .await?;
+        let mut told = Vec::with_capacity(rows.len());
+        for (fingerprint, episode, receiver) in rows {
+            let print = <[u8; 16]>::try_from(fingerprint.as_slice()).map_err(|_| {
+                StoreError::corrupt("outbox", &receiver, "a fingerprint of another length than 16")
+            })?;
+            told.push(Told {
+                fingerprint: Fingerprint(print),
+                episode,
+                receiver: ReceiverId::new(receiver),
+            });
+        }
+        Ok(told)
     }
 
     /// To be called once at start, before the first claim: attempts that the last process left behind may have
@@ -108,7 +147,8 @@ async fn claim(
     Ok(claimed)
 }
 
-/// Skips messages of ended episodes that the receiver certainly did not get, then ends without a beginning.
+/// Skips messages of ended episodes that the receiver certainly did not get, then ends of which the receiver neither
+/// has the beginning nor will get it.
 async fn skip_overtaken(
     connection: &mut SqliteConnection,
     receiver: &ReceiverId,
@@ -120,6 +160,7 @@ async fn skip_overtaken(
           AND EXISTS (SELECT 1 FROM outbox AS over
             WHERE over.receiver = outbox.receiver AND over.fingerprint = outbox.fingerprint
              AND over.episode = outbox.episode AND over.action = 'resolve' AND over.id > outbox.id
+             AND over.reason IN ('resolved', 'excepted')
              AND over.state IN ('pending', 'sending', 'retry', 'unknown'))",
     )
     .bind(receiver.as_str())
@@ -132,7 +173,7 @@ async fn skip_overtaken(
           AND NOT EXISTS (SELECT 1 FROM outbox AS begun
             WHERE begun.fingerprint = outbox.fingerprint AND begun.episode = outbox.episode
              AND begun.receiver = outbox.receiver AND begun.action = 'trigger'
-             AND (begun.state IN ('sent', 'sending', 'unknown') OR begun.ambiguous = 1))",
+             AND (begun.state IN ('sent', 'pending', 'sending', 'retry', 'unknown') OR begun.ambiguous = 1))",
     )
     .bind(receiver.as_str())
     .bind(now.as_micros())

@@ -41,11 +41,20 @@ impl<'r> Stored<'r> {
         }
     }
 
-    /// The value of a column.
+    /// The value of a column that is never NULL. (The driver itself reads NULL as zero and as empty text.)
     pub(crate) fn get<T: Decode<'r, Sqlite> + Type<Sqlite>>(
         &self,
         column: &'static str,
     ) -> Result<T, StoreError> {
+        self.maybe(column)?
+            .ok_or_else(|| self.corrupt(format_args!("column {column} is NULL")))
+    }
+
+    /// The value of a column that may be NULL.
+    pub(crate) fn maybe<T: Decode<'r, Sqlite> + Type<Sqlite>>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>, StoreError> {
         self.row
             .try_get(column)
             .map_err(|error| self.corrupt(format_args!("column {column}: {error}")))

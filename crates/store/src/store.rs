@@ -126,10 +126,6 @@ impl Store {
         Ok(Writer { slot })
     }
 
-    pub(crate) fn options(&self) -> &StoreOptions {
-        &self.shared.options
-    }
-
     pub(crate) fn dir(&self) -> &StateDir {
         &self.shared.dir
     }

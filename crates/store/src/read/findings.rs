@@ -57,13 +57,13 @@ fn at_least(lowest: Severity) -> String {
 fn view(row: &SqliteRow) -> Result<FindingView, StoreError> {
     let id: String = row.try_get("id")?;
     let stored = Stored::new(row, "findings", id);
-    let cleared_at: Option<i64> = stored.get("cleared_at")?;
+    let cleared_at: Option<i64> = stored.maybe("cleared_at")?;
     let cleared = match cleared_at {
         None => None,
         Some(at) => Some(ClearedView {
             at: Timestamp::from_micros(at),
             reason: stored.get("clear_reason")?,
-            by: stored.get("cleared_by")?,
+            by: stored.maybe("cleared_by")?,
         }),
     };
     Ok(FindingView {
@@ -78,7 +78,7 @@ fn view(row: &SqliteRow) -> Result<FindingView, StoreError> {
 }
 
 fn suppression(stored: &Stored<'_>) -> Result<Option<Suppression>, StoreError> {
-    let Some(word) = stored.get::<Option<&str>>("suppressed_by")? else {
+    let Some(word) = stored.maybe::<&str>("suppressed_by")? else {
         return Ok(None);
     };
     let until = stored.get("suppressed_until").map(Timestamp::from_micros)?;

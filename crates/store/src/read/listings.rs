@@ -162,7 +162,7 @@ fn quarantined(row: &SqliteRow) -> Result<QuarantineView, StoreError> {
         origin: stored.get("origin")?,
         reason: stored.word("reason", QuarantineReason::parse)?,
         detail: stored.get("detail")?,
-        bytes: stored.get("bytes")?,
+        bytes: stored.maybe("bytes")?,
         sha256: stored.bytes("sha256")?,
         count: stored.count("count")?,
         first_at: time(&stored, "first_at")?,
@@ -197,7 +197,7 @@ fn coverage(row: &SqliteRow) -> Result<CoverageView, StoreError> {
         region: Region::new(stored.get::<String>("region")?),
         records: stored.count("records")?,
         key_records: stored.count("key_records")?,
-        newest: stored.get::<Option<i64>>("newest")?.map(Timestamp::from_micros),
+        newest: stored.maybe::<i64>("newest")?.map(Timestamp::from_micros),
     })
 }
 
@@ -210,6 +210,6 @@ fn outbox_view(row: &SqliteRow) -> Result<OutboxView, StoreError> {
         state: stored.word("state", OutboxState::parse)?,
         attempts: stored.small("attempts")?,
         queued_at: time(&stored, "queued_at")?,
-        error: stored.get("error")?,
+        error: stored.maybe("error")?,
     })
 }

@@ -29,9 +29,7 @@ pub(crate) fn alert(row: &SqliteRow) -> Result<Alert, StoreError> {
         first: time("first")?,
         last: time("last")?,
         opened_at: time("opened_at")?,
-        notified_at: stored
-            .get::<Option<i64>>("notified_at")?
-            .map(Timestamp::from_micros),
+        notified_at: stored.maybe::<i64>("notified_at")?.map(Timestamp::from_micros),
         count: stored.count("count")?,
         finding: stored.check("finding", finding::from_json(stored.get("finding")?))?,
     })
