@@ -179,7 +179,10 @@ async fn read(
         (Err(class), _) => {
             let said = Untrusted::new(redactor.redact(&body)).one_line(QUOTED);
             let message = match said.as_str() {
-                "" => format!("HTTP {status}"),
+                _ if (300..=399).contains(&status) => {
+                    format!("HTTP {status}: a redirect, which is never followed")
+                }
+                "" => format!("HTTP {status} without an explanation"),
                 said => format!("HTTP {status}: {said}"),
             };
             Err(CallError::new(class, endpoint.call(), message))
@@ -235,3 +238,6 @@ impl fmt::Display for NoCause {
 }
 
 impl Error for NoCause {}
+
+#[cfg(test)]
+mod tests;
