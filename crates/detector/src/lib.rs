@@ -9,6 +9,7 @@
 
 pub mod check;
 pub mod iam;
+pub mod inventory;
 pub mod policy;
 pub mod step;
 
