@@ -7,7 +7,15 @@
 //! - [`queue`]: objects announced by a queue; [`listing`] is the net under lost messages.
 //! - [`folder`]: a folder of files that is watched; [`files`]: files that are read once, in order (`replay`).
 
+pub mod bytes;
 pub mod clock;
 pub mod driver;
+pub mod files;
+pub mod folder;
+pub mod listing;
 pub mod memory;
 pub mod metrics;
+pub mod object;
+pub mod pull;
+pub mod queue;
+pub mod window;

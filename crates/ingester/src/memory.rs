@@ -11,17 +11,20 @@ use keyvigil_connector::object_log::ObjectRef;
 use keyvigil_model::batch::Batch;
 use keyvigil_model::id::SourceId;
 use keyvigil_model::time::Timestamp;
+use keyvigil_store::read::Reader;
+use keyvigil_store::{Store, StoreError};
 
 /// What is remembered between two runs.
 pub trait Memory: Send + Sync {
     /// The position stored for a scope (`source/account/region/stream`).
     fn checkpoint<'a>(&'a self, scope: &'a str) -> BoxFuture<'a, Result<Option<String>, MemoryError>>;
 
-    /// Whether the object was read to its end before. Without a version, any version counts.
-    fn object<'a>(
+    /// Whether this version of the object was read to its end before.
+    fn object_known<'a>(
         &'a self,
         source: &'a SourceId,
         object: &'a ObjectRef,
+        version: &'a str,
     ) -> BoxFuture<'a, Result<Ledger, MemoryError>>;
 
     /// Notes that work on an item begins, durably, before it begins. Returns how often it began, this time included.
@@ -40,10 +43,46 @@ pub enum Ledger {
     Unread,
 }
 
+fn ledger(known: bool) -> Ledger {
+    if known { Ledger::Read } else { Ledger::Unread }
+}
+
 /// The store did not answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the store did not answer")]
 pub struct MemoryError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+impl From<StoreError> for MemoryError {
+    fn from(error: StoreError) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl Memory for Store {
+    fn checkpoint<'a>(&'a self, scope: &'a str) -> BoxFuture<'a, Result<Option<String>, MemoryError>> {
+        Box::pin(async move { Ok(Reader::checkpoint(self, scope).await?) })
+    }
+
+    fn object_known<'a>(
+        &'a self,
+        source: &'a SourceId,
+        object: &'a ObjectRef,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<Ledger, MemoryError>> {
+        Box::pin(async move {
+            let known = Reader::object_known(self, source, &object.bucket, &object.key, version).await?;
+            Ok(ledger(known))
+        })
+    }
+
+    fn begin_attempt<'a>(&'a self, item: &'a str, now: Timestamp) -> BoxFuture<'a, Result<u32, MemoryError>> {
+        Box::pin(async move { Ok(Self::begin_attempt(self, item, now).await?) })
+    }
+
+    fn clear_attempt<'a>(&'a self, item: &'a str) -> BoxFuture<'a, Result<(), MemoryError>> {
+        Box::pin(async move { Ok(Self::clear_attempt(self, item).await?) })
+    }
+}
 
 /// A memory that lasts as long as the process: for tests, and for runs without a store.
 #[derive(Clone, Default)]
@@ -92,21 +131,20 @@ impl Memory for InMemory {
         Box::pin(std::future::ready(Ok(value)))
     }
 
-    fn object<'a>(
+    fn object_known<'a>(
         &'a self,
         source: &'a SourceId,
         object: &'a ObjectRef,
+        version: &'a str,
     ) -> BoxFuture<'a, Result<Ledger, MemoryError>> {
-        let known = self.with(|remembered| {
-            remembered.objects.iter().any(|(of, bucket, key, version)| {
-                of == source.as_str()
-                    && *bucket == *object.bucket
-                    && *key == *object.key
-                    && object.version.as_ref().is_none_or(|wanted| *version == **wanted)
-            })
-        });
-        let answer = if known { Ledger::Read } else { Ledger::Unread };
-        Box::pin(std::future::ready(Ok(answer)))
+        let row = (
+            source.as_str().to_owned(),
+            object.bucket.as_ref().to_owned(),
+            object.key.as_ref().to_owned(),
+            version.to_owned(),
+        );
+        let known = self.with(|remembered| remembered.objects.contains(&row));
+        Box::pin(std::future::ready(Ok(ledger(known))))
     }
 
     fn begin_attempt<'a>(

@@ -1,0 +1,1 @@
+//! Order, memory and bad files.

@@ -1,0 +1,1 @@
+//! The watched folder under paused time.

@@ -1,0 +1,1 @@
+//! The pull driver under paused time.

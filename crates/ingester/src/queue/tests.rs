@@ -1,0 +1,1 @@
+//! The queue driver under paused time.
