@@ -3,8 +3,13 @@
 //! - [`slack::Slack`]: a Slack incoming webhook.
 //! - [`pagerduty::PagerDuty`]: PagerDuty Events API v2.
 
+mod address;
 pub mod config;
+#[cfg(test)]
+mod fake_server;
 pub mod pagerduty;
+#[cfg(test)]
+mod samples;
 pub mod slack;
 
 pub use config::{BadReceiver, PagerDutyConfig, PagerDutyRegion, SecretProblem, SecretSource, SlackConfig};

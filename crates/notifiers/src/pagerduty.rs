@@ -107,3 +107,6 @@ fn refused(error: CallError) -> CallError {
     };
     CallError { class, ..error }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,3 +99,6 @@ fn refused(error: CallError) -> CallError {
     };
     CallError { class, ..error }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,12 +5,15 @@ use keyvigil_model::severity::Severity;
 use keyvigil_model::untrusted::Untrusted;
 use serde_json::{Map, Value, json};
 
+use crate::address::is_safe_address;
+
 /// The whole body, in bytes. Documented: 512 KB; what that counts is not, so the smaller meaning holds.
 const TOTAL: usize = 512_000;
 /// Documented limit of the summary, in characters.
 const SUMMARY: usize = 1024;
 
-/// Characters a value may have; when the event is too large, values shrink and then whole fields go.
+/// When the event is too large, the least important fields go first, then values shrink. Who, which key and what to do
+/// are on every level.
 const LEVELS: [Level; 3] = [
     Level {
         value: 2000,
@@ -18,12 +21,12 @@ const LEVELS: [Level; 3] = [
         extras: Extras::Shown,
     },
     Level {
-        value: 500,
-        rows: 30,
-        extras: Extras::Shown,
+        value: 2000,
+        rows: 50,
+        extras: Extras::Dropped,
     },
     Level {
-        value: 200,
+        value: 300,
         rows: 20,
         extras: Extras::Dropped,
     },
@@ -74,7 +77,7 @@ fn event(notification: &Notification, routing_key: &str, level: &Level) -> Value
             .links
             .iter()
             .take(level.rows)
-            .filter(|(_, address)| address.starts_with("https://"))
+            .filter(|(_, address)| is_safe_address(address))
             .map(|(text, address)| json!({ "href": address, "text": clean(text, level.value) }))
             .collect();
         if let Some(first) = links.first() {

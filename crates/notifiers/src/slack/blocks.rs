@@ -13,6 +13,7 @@ use keyvigil_model::untrusted::Untrusted;
 use serde_json::{Value, json};
 
 use super::escape::{clip, cost_of, mrkdwn};
+use crate::address::is_safe_address;
 
 /// All blocks together, as JSON in ASCII.
 const TOTAL: usize = 10_000;
@@ -243,7 +244,7 @@ fn sentence(title: &str, content: &str, level: &Level, parts: &mut Vec<Value>) {
 /// The event time in the reader's own time zone and in UTC.
 fn when(message: &Message) -> Value {
     let latency = lifecycle(message, label::LATENCY)
-        .map(|span| format!(", alerted {span} later"))
+        .map(|span| format!(", alerted {} later", clip(span, 40)))
         .unwrap_or_default();
     section(vec![
         bold("\nWhen\n"),
@@ -297,15 +298,6 @@ fn links(links: &[(String, String)]) -> Option<Value> {
         elements.push(json!({ "type": "link", "url": address, "text": clip(name, 80) }));
     }
     (!elements.is_empty()).then(|| rich_text(vec![section(elements)]))
-}
-
-/// https, short, and nothing but visible ASCII without the characters that end an address somewhere.
-fn is_safe_address(address: &str) -> bool {
-    address.starts_with("https://")
-        && address.len() <= 500
-        && address
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'|' | b'"' | b'\\' | b'`'))
 }
 
 /// Requirements and the life of the alert, in small print.
