@@ -1,5 +1,6 @@
 //! Tests of the store on real files.
 
+mod adding_up;
 mod builder;
 mod committing;
 mod crashing;
@@ -7,6 +8,7 @@ mod listing;
 mod maintaining;
 mod opening;
 mod outbox;
+mod outbox_order;
 mod round_trips;
 
 use std::path::{Path, PathBuf};

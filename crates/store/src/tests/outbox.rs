@@ -13,9 +13,9 @@ use crate::view::OutboxState;
 use crate::{Store, StoreError};
 
 /// What a case says about one notification: alert, episode, reason.
-type Said = (u8, u32, NotifyReason);
+pub(super) type Said = (u8, u32, NotifyReason);
 
-fn slack() -> ReceiverId {
+pub(super) fn slack() -> ReceiverId {
     ReceiverId::from("slack")
 }
 
@@ -23,7 +23,7 @@ fn print(alert: u8) -> Fingerprint {
     Fingerprint([alert; 16])
 }
 
-fn notification((alert, episode, reason): Said) -> Notification {
+pub(super) fn notification((alert, episode, reason): Said) -> Notification {
     let action = match reason {
         NotifyReason::Resolved | NotifyReason::Reverted | NotifyReason::Excepted => NotifyAction::Resolve,
         NotifyReason::New
@@ -44,7 +44,7 @@ fn notification((alert, episode, reason): Said) -> Notification {
     }
 }
 
-async fn enqueue(store: &Store, notifications: Vec<Notification>, now: Timestamp) {
+pub(super) async fn enqueue(store: &Store, notifications: Vec<Notification>, now: Timestamp) {
     store
         .commit(Commit {
             outbox: notifications,
@@ -54,11 +54,16 @@ async fn enqueue(store: &Store, notifications: Vec<Notification>, now: Timestamp
         .unwrap();
 }
 
-async fn claim(store: &Store, now: Timestamp) -> Vec<OutboxRow> {
+pub(super) async fn claim(store: &Store, now: Timestamp) -> Vec<OutboxRow> {
     store.claim_outbox(&slack(), now, 100).await.unwrap()
 }
 
-fn said(rows: &[OutboxRow]) -> Vec<Said> {
+pub(super) async fn claim_after(store: &Store, queued: &[Said]) -> Vec<OutboxRow> {
+    enqueue(store, queued.iter().copied().map(notification).collect(), at(0)).await;
+    claim(store, at(0)).await
+}
+
+pub(super) fn said(rows: &[OutboxRow]) -> Vec<Said> {
     rows.iter()
         .map(|row| {
             let one = &row.notification;
@@ -75,7 +80,7 @@ async fn states(store: &Store) -> Vec<(OutboxState, u64)> {
         .collect()
 }
 
-fn error() -> String {
+pub(super) fn error() -> String {
     "503".to_owned()
 }
 
@@ -234,154 +239,6 @@ async fn the_same_notification_is_queued_once() {
         .unwrap();
     enqueue(&store, vec![notification((1, 1, New))], at(1)).await;
     assert_eq!(states(&store).await, [(OutboxState::Sent, 1)]);
-}
-
-#[tokio::test]
-async fn critical_goes_first_then_the_oldest() {
-    let dir = TempDir::new("order");
-    let store = open(&dir.state()).await;
-    let severities = [
-        Severity::High,
-        Severity::Info,
-        Severity::Critical,
-        Severity::High,
-        Severity::Critical,
-    ];
-    for (number, severity) in (1..).zip(severities) {
-        let one = Notification {
-            severity,
-            ..notification((number, 1, NotifyReason::New))
-        };
-        enqueue(&store, vec![one], at(i64::from(number))).await;
-    }
-    let other = Notification {
-        receiver: ReceiverId::from("pagerduty"),
-        ..notification((9, 1, NotifyReason::New))
-    };
-    enqueue(&store, vec![other], at(9)).await;
-    let mut order = Vec::new();
-    for limit in [1, 2, 9] {
-        let rows = store.claim_outbox(&slack(), at(10), limit).await.unwrap();
-        order.extend(said(&rows).iter().map(|(alert, ..)| *alert));
-    }
-    assert_eq!(order, [3, 5, 1, 2, 4]);
-}
-
-/// What became of the first message before the second was queued.
-#[derive(Clone, Copy, Debug)]
-enum First {
-    NeverTried,
-    Refused,
-    InDoubt,
-    UnderWay,
-    Sent,
-    Dead,
-}
-
-/// Queues the beginning of an episode, lets it fare as `first` says, queues the end, and tells what can be claimed
-/// then, again and again until nothing comes, when every attempt succeeds.
-async fn fate(first: First, end: NotifyReason) -> Vec<NotifyReason> {
-    let dir = TempDir::new("fate");
-    let store = open(&dir.state()).await;
-    enqueue(&store, vec![notification((1, 1, NotifyReason::New))], at(0)).await;
-    let settlement = match first {
-        First::NeverTried | First::UnderWay => None,
-        First::Refused => Some(Settlement::Retry {
-            at: at(50),
-            error: error(),
-        }),
-        First::InDoubt => Some(Settlement::Unknown {
-            at: at(50),
-            error: error(),
-        }),
-        First::Sent => Some(Settlement::Sent),
-        First::Dead => Some(Settlement::Dead { error: error() }),
-    };
-    if !matches!(first, First::NeverTried) {
-        let id = claim(&store, at(1)).await[0].id;
-        if let Some(settlement) = settlement {
-            store.settle_outbox(id, settlement, at(1)).await.unwrap();
-        }
-    }
-    enqueue(&store, vec![notification((1, 1, end))], at(2)).await;
-    let mut told = Vec::new();
-    for seconds in [10, 50, 51] {
-        for row in claim(&store, at(seconds)).await {
-            told.push(row.notification.reason);
-            store
-                .settle_outbox(row.id, Settlement::Sent, at(seconds))
-                .await
-                .unwrap();
-        }
-    }
-    told
-}
-
-#[tokio::test]
-async fn an_end_never_overtakes_its_beginning_and_never_stands_alone() {
-    use NotifyReason::{Excepted, New, Resolved, Reverted};
-    let cases: [(First, NotifyReason, &[NotifyReason]); 10] = [
-        (First::NeverTried, Resolved, &[]),
-        (First::NeverTried, Excepted, &[]),
-        (First::NeverTried, Reverted, &[New, Reverted]),
-        (First::Refused, Resolved, &[]),
-        (First::Refused, Reverted, &[New, Reverted]),
-        (First::InDoubt, Resolved, &[New, Resolved]),
-        (First::UnderWay, Resolved, &[]),
-        (First::Sent, Resolved, &[Resolved]),
-        (First::Dead, Resolved, &[]),
-        (First::Dead, Reverted, &[]),
-    ];
-    for (first, end, wanted) in cases {
-        assert_eq!(fate(first, end).await, wanted, "{first:?}, {end:?}");
-    }
-}
-
-#[tokio::test]
-async fn an_end_waits_for_the_attempt_that_is_under_way() {
-    let dir = TempDir::new("under-way");
-    let store = open(&dir.state()).await;
-    enqueue(&store, vec![notification((1, 1, NotifyReason::New))], at(0)).await;
-    let first = claim(&store, at(1)).await.remove(0);
-    enqueue(&store, vec![notification((1, 1, NotifyReason::Resolved))], at(2)).await;
-    assert!(claim(&store, at(3)).await.is_empty());
-    store
-        .settle_outbox(first.id, Settlement::Sent, at(4))
-        .await
-        .unwrap();
-    assert_eq!(
-        said(&claim(&store, at(5)).await),
-        [(1, 1, NotifyReason::Resolved)]
-    );
-}
-
-#[tokio::test]
-async fn episodes_of_one_alert_keep_their_order() {
-    use NotifyReason::{Changed, New, Resolved};
-    let dir = TempDir::new("episodes");
-    let store = open(&dir.state()).await;
-    let first = claim_after(&store, &[(1, 1, New)]).await;
-    assert_eq!(said(&first), [(1, 1, New)]);
-    let queued = [(1, 1, Changed), (1, 1, Resolved), (1, 2, New), (2, 1, New)];
-    // The first attempt is under way: only the other alert may go.
-    assert_eq!(said(&claim_after(&store, &queued).await), [(2, 1, New)]);
-    store
-        .settle_outbox(first[0].id, Settlement::Sent, at(1))
-        .await
-        .unwrap();
-    // The change is overtaken by the end, the end comes before the next beginning.
-    let second = claim(&store, at(2)).await;
-    assert_eq!(said(&second), [(1, 1, Resolved)]);
-    store
-        .settle_outbox(second[0].id, Settlement::Sent, at(2))
-        .await
-        .unwrap();
-    assert_eq!(said(&claim(&store, at(3)).await), [(1, 2, New)]);
-}
-
-async fn claim_after(store: &Store, queued: &[Said]) -> Vec<OutboxRow> {
-    enqueue(store, queued.iter().copied().map(notification).collect(), at(0)).await;
-    claim(store, at(0)).await
 }
 
 #[tokio::test]
