@@ -16,6 +16,7 @@ use keyvigil_model::severity::Severity;
 use keyvigil_model::time::Timestamp;
 
 use crate::closed::ClosedAlerts;
+use crate::fold::{Risen, fold, overflow};
 use crate::message::{Ending, Telling, compose};
 use crate::settings::AlertSettings;
 
@@ -356,44 +357,6 @@ impl Step {
         if pending.iter().all(|(known, _)| *known != receiver) {
             pending.push((receiver, reason));
         }
-    }
-}
-
-/// Whether folding raised the severity.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Risen {
-    Yes,
-    No,
-}
-
-fn fold(alert: &mut Alert, finding: Finding) -> Risen {
-    let risen = if finding.severity > alert.severity {
-        Risen::Yes
-    } else {
-        Risen::No
-    };
-    alert.count = alert.count.saturating_add(1);
-    alert.first = alert.first.min(finding.time);
-    alert.last = alert.last.max(finding.time);
-    alert.severity = alert.severity.max(finding.severity);
-    let shown = (alert.finding.severity, alert.finding.time);
-    if (finding.severity, finding.time) >= shown {
-        alert.finding = finding;
-    }
-    risen
-}
-
-/// What a finding becomes when there is no room for another alert: part of one alert for its check, which pages.
-fn overflow(finding: Finding, max_open: usize) -> Finding {
-    Finding {
-        fingerprint: Fingerprint::of(&[b"overflow", finding.check.as_str().as_bytes()]),
-        title: format!(
-            "More than {max_open} alerts are open: further findings of {} are folded here",
-            finding.check
-        ),
-        kind: FindingKind::Event,
-        severity: finding.severity.max(Severity::High),
-        ..finding
     }
 }
 

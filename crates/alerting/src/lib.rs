@@ -3,6 +3,7 @@
 
 pub mod book;
 mod closed;
+mod fold;
 mod links;
 mod message;
 #[cfg(test)]

@@ -239,10 +239,13 @@ fn clean_untrusted(text: &Untrusted, max_chars: usize) -> String {
     text.one_line(max_chars)
 }
 
+/// The first value with this label of which something can be seen: PagerDuty refuses a blank `source`, and whoever names
+/// a resource must not be able to make its alert undeliverable.
 fn value<'a>(rows: &'a [(&'static str, Untrusted)], wanted: &str) -> Option<&'a Untrusted> {
     rows.iter()
-        .find(|(name, _)| *name == wanted)
+        .filter(|(name, _)| *name == wanted)
         .map(|(_, value)| value)
+        .find(|value| !clean_untrusted(value, 500).trim().is_empty())
 }
 
 fn lifecycle<'a>(message: &'a Message, wanted: &str) -> Option<&'a str> {

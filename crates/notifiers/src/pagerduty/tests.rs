@@ -90,7 +90,13 @@ fn check_event(event: &Value, name: &str) {
         (1..=1024).contains(&summary.encode_utf16().count()) || summary.chars().count() <= 1024,
         "{name}"
     );
-    assert!(event["payload"]["source"].is_string(), "{name}");
+    for field in ["source", "component", "group"] {
+        let text = event["payload"][field].as_str();
+        assert!(
+            text.map_or(field != "source", |text| !text.trim().is_empty()),
+            "{name}: {field}"
+        );
+    }
     walk("", event, &mut |path, text| {
         let foreign = text.contains(MARK);
         let place = path.starts_with(".payload.custom_details.")
@@ -124,7 +130,7 @@ fn hostile_names_stay_text() {
 fn nothing_is_too_long() {
     let emoji = "\u{1f511}".repeat(2_560);
     let long = "x".repeat(100_000);
-    for text in [emoji.as_str(), &long, "", "\u{200b}"] {
+    for text in [emoji.as_str(), &long, "", " ", "\u{200b}"] {
         for rows in [0, 1, 60] {
             let name = format!("{} x {rows}", text.chars().take(4).collect::<String>());
             let event = render(&filled_with(text, rows));

@@ -40,8 +40,9 @@ pub(super) fn clip(text: &str, room: usize) -> String {
     cut
 }
 
-/// For the `text` of a message, which Slack reads as mrkdwn: the three characters that start markup are escaped, and
-/// those that format, for which there is no escape, are replaced by look-alikes.
+/// For the `text` of a message, which Slack reads as mrkdwn and which holds only words of ours: the three characters
+/// that start markup are escaped; of those that format, for which there is no escape, the ones that no identifier
+/// contains are replaced by look-alikes.
 pub(super) fn mrkdwn(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
@@ -52,7 +53,6 @@ pub(super) fn mrkdwn(text: &str) -> String {
             '*' => safe.push('∗'),
             '~' => safe.push('∼'),
             '`' => safe.push('\''),
-            '_' => safe.push('\u{ff3f}'),
             other => safe.push(other),
         }
     }
@@ -81,10 +81,10 @@ mod tests {
     }
 
     #[test]
-    fn mrkdwn_means_nothing_any_more() {
+    fn mrkdwn_makes_no_link_and_no_mention_any_more() {
         assert_eq!(
             mrkdwn("<!channel> *b* _i_ ~s~ `c` a&b"),
-            "&lt;!channel&gt; ∗b∗ \u{ff3f}i\u{ff3f} ∼s∼ 'c' a&amp;b"
+            "&lt;!channel&gt; ∗b∗ _i_ ∼s∼ 'c' a&amp;b"
         );
     }
 }
