@@ -18,13 +18,15 @@ use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use keyvigil_connector::call::{ApiRequest, CallContext};
 use keyvigil_connector::failure::FailureClass;
+use keyvigil_connector::secret::Secret;
 use keyvigil_model::id::{AccountId, Region};
 
 use crate::client::credentials::CredentialCache;
@@ -75,30 +77,29 @@ pub struct CallerIdentity {
 impl Account {
     /// Prepares the credentials of an account: the base chain (environment, profile, container, instance), or the role
     /// that it assumes. No request is made yet.
+    ///
+    /// # Errors
+    /// The platform has no usable TLS.
     pub async fn connect(config: &AccountConfig) -> Result<Self, ClientSetupError> {
-        let home = config
-            .regions
-            .first()
-            .map_or("us-east-1", String::as_str)
-            .to_owned();
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT)
-            .build();
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .region(aws_config::Region::new(home))
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts)
-            .identity_cache(IdentityCache::no_cache());
-        if let Some(profile) = &config.profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(endpoint) = &config.endpoint_url {
-            loader = loader.endpoint_url(endpoint);
-        }
-        let base = loader.load().await;
-        let credentials = CredentialCache::new(source_of(config, &base).await);
+        Self::load(config, loader(config)).await
+    }
+
+    /// Like [`Account::connect`], with a given access key instead of the base chain: for fake clouds.
+    ///
+    /// # Errors
+    /// The platform has no usable TLS.
+    pub async fn connect_with_key(
+        config: &AccountConfig,
+        access_key_id: &str,
+        secret_key: &Secret,
+    ) -> Result<Self, ClientSetupError> {
+        let key = Credentials::new(access_key_id, secret_key.expose(), None, None, "given");
+        Self::load(config, loader(config).credentials_provider(key)).await
+    }
+
+    async fn load(config: &AccountConfig, loader: ConfigLoader) -> Result<Self, ClientSetupError> {
+        let base = Box::pin(loader.load()).await;
+        let credentials = CredentialCache::new(Box::pin(source_of(config, &base)).await);
         let sdk = base
             .into_builder()
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
@@ -141,6 +142,31 @@ impl Account {
             sts: OnceLock::new(),
         }
     }
+}
+
+fn loader(config: &AccountConfig) -> ConfigLoader {
+    let home = config
+        .regions
+        .first()
+        .map_or("us-east-1", String::as_str)
+        .to_owned();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(aws_config::Region::new(home))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        .identity_cache(IdentityCache::no_cache());
+    if let Some(profile) = &config.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(endpoint) = &config.endpoint_url {
+        loader = loader.endpoint_url(endpoint);
+    }
+    loader
 }
 
 /// The base chain, cached, and the role on top of it.
@@ -218,18 +244,23 @@ impl Scope {
     /// Makes one SDK call: waits for the budget, then sends, gives up after `call.timeout`, and classifies a failure.
     ///
     /// `operation` is the permission that the call needs (`kms:DescribeKey`); `request` is the unsent `send()` future.
-    pub async fn call<T, E>(
-        &self,
-        call: &CallContext,
-        operation: &str,
-        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
-    ) -> Result<T, AwsError>
+    pub fn call<'a, T, E>(
+        &'a self,
+        call: &'a CallContext,
+        operation: &'a str,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
+    ) -> impl Future<Output = Result<T, AwsError>> + Send + 'a
     where
+        T: Send + 'a,
         E: ProvideErrorMetadata + Error + 'static,
     {
-        // SDK futures are large; boxed, they do not bloat every future that awaits this one.
-        let request = Box::pin(async { request.await.map_err(|error| AwsError::of_sdk(operation, &error)) });
-        self.guard(call, operation, request).await
+        // SDK futures are large; boxed before the first await, they do not bloat every future that awaits this one.
+        let request = Box::pin(request);
+        let classified = async move {
+            let outcome = request.await;
+            outcome.map_err(|error| AwsError::of_sdk(operation, &error))
+        };
+        self.guard(call, operation, classified)
     }
 
     /// Makes one call to a service that speaks AWS Query; the answer is the XML text. Paging is the caller's.
@@ -305,3 +336,6 @@ impl Scope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

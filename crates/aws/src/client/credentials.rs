@@ -146,16 +146,18 @@ fn of_provider(error: &CredentialsError) -> CredentialFailure {
             message: refused.to_string(),
         };
     }
-    let class = match error {
-        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
-            FailureClass::Unauthenticated
-        }
+    let (class, message) = match error {
+        CredentialsError::CredentialsNotLoaded(_) => (
+            FailureClass::Unauthenticated,
+            "found in no place: environment, profile, web identity, container role, instance role".to_owned(),
+        ),
+        CredentialsError::InvalidConfiguration(_) => (FailureClass::Unauthenticated, root_cause(error)),
         // Instance metadata, an SSO endpoint or a credential process that did not answer.
-        _ => FailureClass::Transient,
+        _ => (FailureClass::Transient, root_cause(error)),
     };
     CredentialFailure {
         class,
-        message: one_line(&format!("no AWS credentials: {}", root_cause(error))),
+        message: one_line(&format!("no AWS credentials: {message}")),
     }
 }
 
