@@ -215,4 +215,4 @@ impl Drop for Held<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -10,6 +10,8 @@
 pub mod bytes;
 pub mod clock;
 pub mod driver;
+#[cfg(test)]
+mod fakes;
 pub mod files;
 pub mod folder;
 pub mod listing;

@@ -1,9 +1,8 @@
 //! Reads one log object: ledger, attempts, fetch, decode in pieces, commit. Used by the queue, the listing and the
 //! watched folder.
 
-use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyvigil_bus::NotCommitted;
@@ -20,6 +19,9 @@ use tokio::time::Instant;
 use crate::bytes::{ByteBudget, BytesHeld};
 use crate::driver::{Driver, Sight, Step, wait_after};
 use crate::memory::{Ledger, MemoryError};
+use work::Work;
+
+mod work;
 
 /// How objects are read.
 #[derive(Clone)]
@@ -65,24 +67,8 @@ pub struct ObjectLog {
     settings: ObjectSettings,
     pub(crate) driver: Driver,
     pub(crate) sight: Sight,
-    work: Mutex<Work>,
+    work: Work,
 }
-
-#[derive(Default)]
-struct Work {
-    /// Objects in work, so that two messages never lead to the same work twice at the same time.
-    in_work: HashSet<Identity>,
-    /// Objects that will not be tried again by this process.
-    given_up: HashSet<Identity>,
-    /// Attempts that were begun and neither ended nor killed us.
-    attempts: HashSet<String>,
-}
-
-/// Bucket and key.
-type Identity = (Arc<str>, Arc<str>);
-
-/// At most this many objects are remembered as given up.
-const MOST_GIVEN_UP: usize = 10_000;
 
 /// An object needs nothing more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,7 +122,7 @@ impl ObjectLog {
         let source = store.source();
         Arc::new(Self {
             sight: Sight::new(source.id.clone(), source.provider),
-            work: Mutex::default(),
+            work: Work::default(),
             store,
             decoder,
             settings,
@@ -154,11 +140,10 @@ impl ObjectLog {
 
     /// Reads the object unless it is known; returns when everything in it is committed.
     pub(crate) async fn read(&self, object: &ObjectRef) -> Result<Finished, Unfinished> {
-        let identity = identity(object);
-        if self.lock().given_up.contains(&identity) {
+        if self.work.is_given_up(object) {
             return Ok(Finished::Quarantined);
         }
-        let Some(_claim) = self.claim(identity) else {
+        let Some(_claim) = self.work.claim(object) else {
             return Err(Unfinished::Busy);
         };
         if let Some(version) = &object.version
@@ -184,11 +169,11 @@ impl ObjectLog {
             let detail = format!("the process died {} times on it", attempts - 1);
             return self.give_up(object, QuarantineReason::Poison, &detail).await;
         }
-        self.lock().attempts.insert(item.clone());
+        self.work.attempt_begun(&item);
         let result = self.fetch_and_publish(object).await;
         if matches!(result, Err(Unfinished::Died)) {
             // Counts as a death: the attempt stays open in the store.
-            self.lock().attempts.remove(&item);
+            self.work.attempt_over(&item);
         } else {
             self.clear(&item).await;
         }
@@ -368,18 +353,13 @@ impl ObjectLog {
         detail: &str,
     ) -> Result<Finished, Unfinished> {
         self.quarantine_object(object, reason, detail).await?;
-        let mut work = self.lock();
-        if work.given_up.len() >= MOST_GIVEN_UP {
-            work.given_up.clear();
-        }
-        work.given_up.insert(identity(object));
+        self.work.give_up(object);
         Ok(Finished::Quarantined)
     }
 
     /// Forgets the attempts of work that was dropped on purpose: that was not the object's fault.
     pub(crate) async fn forgive(&self) {
-        let open: Vec<String> = self.lock().attempts.iter().cloned().collect();
-        for item in open {
+        for item in self.work.open_attempts() {
             self.clear(&item).await;
         }
     }
@@ -390,7 +370,7 @@ impl ObjectLog {
     }
 
     async fn clear(&self, item: &str) {
-        self.lock().attempts.remove(item);
+        self.work.attempt_over(item);
         if let Err(error) = self.driver.memory.clear_attempt(item).await {
             // The count stays too high: after three such failures the object goes to quarantine, where it is seen.
             tracing::warn!(item, %error, "an attempt could not be cleared");
@@ -413,32 +393,7 @@ impl ObjectLog {
         self.driver.metrics.objects_known.add(1);
         Finished::Known
     }
-
-    fn claim(&self, identity: Identity) -> Option<Claim<'_>> {
-        let fresh = self.lock().in_work.insert(identity.clone());
-        fresh.then(|| Claim { log: self, identity })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Work> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// An object in work; given back when dropped.
-struct Claim<'a> {
-    log: &'a ObjectLog,
-    identity: Identity,
-}
-
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        self.log.lock().in_work.remove(&self.identity);
-    }
 }
 
 /// Bytes set aside for an object whose announcement does not tell its size.
 const UNKNOWN_SIZE: u64 = 4 * 1024 * 1024;
-
-fn identity(object: &ObjectRef) -> Identity {
-    (Arc::clone(&object.bucket), Arc::clone(&object.key))
-}

@@ -14,9 +14,12 @@ use keyvigil_store::failpoint::hit;
 use tokio::time::Instant;
 
 use crate::driver::{Driver, Sight, Step, wait_after};
+use crate::pull::stored::{Stored, load};
 use crate::window::lateness::Recent;
 use crate::window::rescan::{DueRescan, RescanState};
 use crate::window::{HOLD_BACK, Pace, Trust, Window, WindowState};
+
+mod stored;
 
 /// How a log is read.
 #[derive(Clone, Debug)]
@@ -335,38 +338,6 @@ impl Puller {
     fn with_state<T>(&self, use_it: impl FnOnce(&mut WindowState) -> T) -> T {
         use_it(&mut self.lock().state)
     }
-}
-
-/// Reads a stored position; waits for the store if need be.
-async fn load<T, E: std::fmt::Display>(
-    driver: &Driver,
-    scope: &str,
-    decode: impl Fn(&str) -> Result<T, E>,
-) -> Stored<T> {
-    let mut attempt = 0;
-    loop {
-        match driver.memory.checkpoint(scope).await {
-            Ok(None) => return Stored::Nothing,
-            Ok(Some(text)) => match decode(&text) {
-                Ok(position) => return Stored::Position(position),
-                Err(error) => {
-                    tracing::error!(scope, %error, "the stored position is lost; looking back far");
-                    return Stored::Unusable;
-                }
-            },
-            Err(error) => {
-                attempt += 1;
-                tracing::error!(scope, %error, "the position cannot be read");
-                tokio::time::sleep(wait_after(FailureClass::Transient, attempt)).await;
-            }
-        }
-    }
-}
-
-enum Stored<T> {
-    Nothing,
-    Position(T),
-    Unusable,
 }
 
 impl Trouble {
