@@ -121,7 +121,7 @@ impl fmt::Display for Outsider {
 }
 
 /// Text from a policy, cut and reduced to the characters that names in AWS may have.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let allowed = |c: &char| c.is_ascii_alphanumeric() || "+=,.@-_/:".contains(*c);
     text.chars().filter(allowed).take(200).collect()
 }

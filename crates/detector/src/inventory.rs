@@ -24,6 +24,7 @@ pub mod data_class;
 mod names;
 mod place;
 mod protects;
+mod tier;
 
 #[cfg(test)]
 mod tests;
@@ -311,6 +312,11 @@ impl Inventory {
     /// Everything held, in a fixed order.
     pub fn all(&self) -> impl Iterator<Item = &Held> {
         self.held.values()
+    }
+
+    /// Everything of a family, in a fixed order.
+    pub fn of_family(&self, family: Family) -> impl Iterator<Item = &Held> {
+        self.held.values().filter(move |held| held.family == family)
     }
 
     /// A resource. If it is visible from several accounts: as its own account sees it, where that one was read.
