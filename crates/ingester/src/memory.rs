@@ -165,3 +165,68 @@ impl Memory for InMemory {
         Box::pin(std::future::ready(Ok(())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keyvigil_model::batch::{CheckpointUpdate, ObjectRecord};
+    use keyvigil_model::provider::Provider;
+    use keyvigil_store::{Commit, StoreOptions};
+
+    use super::*;
+    use crate::files::tests::Folder;
+
+    fn object(version: &str) -> ObjectRef {
+        ObjectRef {
+            bucket: "logs".into(),
+            key: "k".into(),
+            version: Some(version.into()),
+            size: None,
+        }
+    }
+
+    /// Both memories answer alike after the same batch.
+    async fn check(memory: &dyn Memory, source: &SourceId) {
+        assert_eq!(memory.checkpoint("scope").await.unwrap().as_deref(), Some("{}"));
+        assert_eq!(memory.checkpoint("other").await.unwrap(), None);
+        for (version, expected) in [("v1", Ledger::Read), ("v2", Ledger::Unread)] {
+            let known = memory.object_known(source, &object(version), version).await;
+            assert_eq!(known.unwrap(), expected, "{version}");
+        }
+        let now = Timestamp::from_secs(1);
+        for (item, expected) in [("a", 1), ("a", 2), ("b", 1)] {
+            assert_eq!(memory.begin_attempt(item, now).await.unwrap(), expected, "{item}");
+        }
+        memory.clear_attempt("a").await.unwrap();
+        assert_eq!(memory.begin_attempt("a", now).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_store_and_the_fake_answer_alike() {
+        let source = SourceId::from("s");
+        let mut batch = Batch::empty(source.clone(), Provider::Aws);
+        batch.checkpoints.push(CheckpointUpdate {
+            scope: "scope".into(),
+            value: "{}".into(),
+        });
+        batch.objects.push(ObjectRecord {
+            bucket: "logs".into(),
+            key: "k".into(),
+            version: "v1".into(),
+            records: 1,
+            bytes: 1,
+            sha256: [0; 32],
+        });
+        let fake = InMemory::default();
+        fake.commit(&batch);
+        check(&fake, &source).await;
+
+        let folder = Folder::new("store");
+        let store = Store::open(&folder.0, StoreOptions::default()).await.unwrap();
+        let mut commit = Commit::at(Timestamp::from_secs(1));
+        commit.checkpoints = batch.checkpoints;
+        commit.objects = vec![(source.clone(), batch.objects.remove(0))];
+        store.commit(commit).await.unwrap();
+        check(&store, &source).await;
+        store.close().await.unwrap();
+    }
+}

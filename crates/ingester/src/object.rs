@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::bytes::{ByteBudget, BytesHeld};
 use crate::driver::{Driver, Sight, Step, wait_after};
 use crate::memory::{Ledger, MemoryError};
-use work::Work;
+use work::{Work, attempt_item};
 
 mod work;
 
@@ -158,7 +158,7 @@ impl ObjectLog {
             let detail = format!("larger than {} bytes", self.source().max_object_bytes);
             return self.give_up(object, QuarantineReason::TooLarge, &detail).await;
         }
-        let item = self.item(object);
+        let item = attempt_item(&self.source().id, object);
         let attempts = self
             .driver
             .memory
@@ -366,7 +366,7 @@ impl ObjectLog {
 
     /// The same for one object.
     pub(crate) async fn forgive_object(&self, object: &ObjectRef) {
-        self.clear(&self.item(object)).await;
+        self.clear(&attempt_item(&self.source().id, object)).await;
     }
 
     async fn clear(&self, item: &str) {
@@ -375,10 +375,6 @@ impl ObjectLog {
             // The count stays too high: after three such failures the object goes to quarantine, where it is seen.
             tracing::warn!(item, %error, "an attempt could not be cleared");
         }
-    }
-
-    fn item(&self, object: &ObjectRef) -> String {
-        format!("{}|{}|{}", self.source().id, object.bucket, object.key)
     }
 
     async fn known(&self, object: &ObjectRef, version: &str) -> Result<Ledger, Unfinished> {

@@ -135,7 +135,9 @@ impl Consumer {
             let limit = self.settings.receive_wait * 2 + self.settings.call_timeout;
             let error = match tokio::time::timeout(limit, self.queue.receive(&call)).await {
                 Ok(Ok(messages)) => {
-                    hit("recv_before_parse");
+                    if !messages.is_empty() {
+                        hit("recv_before_parse");
+                    }
                     self.log.sight.seeing(&self.driver, Step::Receive).await;
                     return messages;
                 }

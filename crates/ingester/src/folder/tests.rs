@@ -76,5 +76,12 @@ async fn a_folder_that_comes_late_and_a_file_that_kills_are_survived() {
     scans(12).await;
     assert_eq!(world.seen(), ["1"]);
     assert_eq!(world.reasons(), [QuarantineReason::Poison]);
+    folder.write("a.json", b"2 3");
+    scans(4).await;
+    assert_eq!(
+        world.seen(),
+        ["1", "2", "3"],
+        "what replaces a bad file is another file"
+    );
     stop(life, running).await;
 }

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keyvigil_connector::object_log::ObjectRef;
+use keyvigil_model::id::SourceId;
 
-/// Bucket and key.
-type Identity = (Arc<str>, Arc<str>);
+/// Bucket, key and version: what replaces an object is another one.
+type Identity = (Arc<str>, Arc<str>, Option<Arc<str>>);
 
 /// At most this many objects are remembered as given up.
 const MOST_GIVEN_UP: usize = 10_000;
@@ -73,6 +74,16 @@ impl Drop for Claim<'_> {
     }
 }
 
+/// What attempts on an object are counted under.
+pub(super) fn attempt_item(source: &SourceId, object: &ObjectRef) -> String {
+    let version = object.version.as_deref().unwrap_or_default();
+    format!("{source}|{}|{}|{version}", object.bucket, object.key)
+}
+
 fn identity(object: &ObjectRef) -> Identity {
-    (Arc::clone(&object.bucket), Arc::clone(&object.key))
+    (
+        Arc::clone(&object.bucket),
+        Arc::clone(&object.key),
+        object.version.clone(),
+    )
 }
