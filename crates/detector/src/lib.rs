@@ -7,12 +7,26 @@
 //!
 //! Read in this order: [`step`], [`check`], [`policy`], [`rule`], one file of [`rules`], [`engine`].
 
+pub mod advice;
 pub mod check;
+pub mod control;
+pub mod controls;
+pub mod engine;
 pub mod iam;
 pub mod inventory;
 pub mod policy;
+pub mod rule;
+pub mod rules;
+pub mod state;
 pub mod step;
 
+#[cfg(test)]
+mod testing;
+
 pub use check::CheckMeta;
+pub use control::{Control, ControlMeta};
+pub use controls::controls;
+pub use engine::Detector;
 pub use policy::Policy;
+pub use rules::rules;
 pub use step::{Input, SavedState, StateChange, StateProblem, Step};

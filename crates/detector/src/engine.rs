@@ -1,0 +1,371 @@
+//! The detector: takes observations one step at a time, runs the rules, and hands out what follows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use keyvigil_model::action::{Action, ActionSet};
+use keyvigil_model::event::AuditEvent;
+use keyvigil_model::finding::{ClearReason, FindingChange};
+use keyvigil_model::id::{AccountId, Fingerprint, KeyId, PrincipalId, SourceId};
+use keyvigil_model::key::KeyRef;
+use keyvigil_model::provider::Provider;
+use keyvigil_model::time::Timestamp;
+use keyvigil_model::untrusted::Untrusted;
+use keyvigil_model::verdict::Read;
+
+use crate::inventory::Inventory;
+use crate::policy::{Policy, selector};
+use crate::rule::{Draft, KeyClass, Rule, Scene, Stage};
+use crate::rules::rules;
+use crate::state::marks::Shared;
+use crate::state::{Hash, State, hash};
+use crate::step::{Input, SavedState, StateProblem, Step};
+
+mod exceptions;
+mod history;
+mod repoll;
+pub mod report;
+mod reverts;
+
+#[cfg(test)]
+mod tests;
+
+use report::Reported;
+
+/// Entries of each lookup cache; a full one is emptied.
+const MAX_CACHED: usize = 50_000;
+
+/// Decides what breaks the policy. See the crate's documentation.
+pub struct Detector {
+    policy: Policy,
+    inventory: Inventory,
+    state: State,
+    dispatch: Dispatch,
+    cache: Cache,
+}
+
+/// Which rules look at which action: first those that stand alone, then those that follow others.
+struct Dispatch {
+    first: Vec<Vec<&'static dyn Rule>>,
+    then: Vec<Vec<&'static dyn Rule>>,
+    followers: Vec<&'static dyn Rule>,
+}
+
+/// What was looked up before. Follows from the policy and the inventory; never saved.
+#[derive(Default)]
+struct Cache {
+    classes: HashMap<(KeyId, Option<Untrusted>), (Arc<KeyClass>, Hash)>,
+    principals: HashMap<PrincipalId, Hash>,
+    learning: HashMap<(Provider, AccountId), Timestamp>,
+}
+
+impl Dispatch {
+    fn new() -> Self {
+        let empty = || {
+            Action::ALL
+                .iter()
+                .map(|_| Vec::new())
+                .collect::<Vec<Vec<&'static dyn Rule>>>()
+        };
+        let mut dispatch = Self {
+            first: empty(),
+            then: empty(),
+            followers: Vec::new(),
+        };
+        for rule in rules() {
+            let follows = !rule.follows().is_empty();
+            if follows {
+                dispatch.followers.push(*rule);
+            }
+            let table = if follows {
+                &mut dispatch.then
+            } else {
+                &mut dispatch.first
+            };
+            for action in Action::ALL {
+                if rule.actions().contains(*action) {
+                    table[*action as usize].push(*rule);
+                }
+            }
+        }
+        dispatch
+    }
+}
+
+impl Detector {
+    /// A detector that continues where the saved state ends. Rows that cannot be used are reported and left out.
+    pub fn new(policy: Policy, saved: impl IntoIterator<Item = SavedState>) -> (Self, Vec<StateProblem>) {
+        let (state, problems) = State::load(saved);
+        let detector = Self {
+            policy,
+            inventory: Inventory::default(),
+            state,
+            dispatch: Dispatch::new(),
+            cache: Cache::default(),
+        };
+        (detector, problems)
+    }
+
+    /// Everything that follows from one observation at `now`, the driver's time.
+    pub fn step(&mut self, now: Timestamp, input: Input<'_>) -> Step {
+        let mut step = Step::default();
+        match input {
+            Input::Events { source, events } => self.events(now, source, events, &mut step),
+            Input::Coverage {
+                source,
+                provider,
+                seen,
+            } => {
+                for coverage in seen {
+                    self.stage(now, &mut step, |rule, stage| {
+                        rule.coverage(stage, source, provider, coverage)
+                    });
+                }
+            }
+            Input::Snapshot(snapshot) => {
+                self.inventory.apply(snapshot);
+                self.cache.classes.clear();
+            }
+            Input::Health(health) => self.stage(now, &mut step, |rule, stage| rule.health(stage, health)),
+            Input::Tick => {
+                self.state.tick(now);
+                self.stage(now, &mut step, |rule, stage| rule.tick(stage));
+                self.state.sweep();
+            }
+        }
+        self.state.flush(&mut step.state);
+        step
+    }
+
+    /// Every action that can matter: what readers must not drop.
+    pub fn wanted(&self) -> ActionSet {
+        let mut wanted = ActionSet::keys_and_secrets()
+            .union(repoll::ACTIONS)
+            .union(reverts::ACTIONS);
+        for rule in rules() {
+            wanted = wanted.union(rule.actions());
+        }
+        wanted
+    }
+
+    /// The key by its full name, as far as the inventory knows it.
+    pub fn resolve(&self, key: &KeyRef) -> KeyRef {
+        self.inventory.resolve(key)
+    }
+
+    /// Goes on under another policy.
+    pub fn replace_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+        self.cache = Cache::default();
+    }
+
+    fn events(&mut self, now: Timestamp, source: &SourceId, events: &[AuditEvent], step: &mut Step) {
+        // In order of time, so that the order of arrival inside a batch does not matter.
+        let mut order: Vec<&AuditEvent> = events.iter().collect();
+        order.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        for event in &order {
+            self.event(now, source, event, step);
+        }
+        if let Some(newest) = order.last() {
+            self.state.advance(newest.time, now);
+        }
+    }
+
+    fn event(&mut self, now: Timestamp, source: &SourceId, event: &AuditEvent, step: &mut Step) {
+        self.note_learning(event);
+        if self.is_second_copy(event) {
+            return;
+        }
+        repoll::request(&self.inventory, event, &mut step.repolls);
+        let key = event.keys.first().map(|key| self.inventory.resolve(key));
+        let (class, which) = match &key {
+            Some(key) => self.class(key),
+            None => (Arc::default(), [0; 16]),
+        };
+        let who = self.principal(&event.principal.id);
+        let mut scene = Scene {
+            event,
+            source,
+            key: key.as_ref(),
+            class: &class,
+            who,
+            which,
+            policy: &self.policy,
+            inventory: &self.inventory,
+            state: &mut self.state,
+            fired: Vec::new(),
+            drafts: Vec::new(),
+        };
+        let slot = event.action as usize;
+        for rule in &self.dispatch.first[slot] {
+            rule.event(&mut scene);
+        }
+        settle(&mut scene, now, step);
+        for rule in &self.dispatch.then[slot] {
+            rule.event(&mut scene);
+        }
+        if !scene.fired.is_empty() {
+            for rule in &self.dispatch.followers {
+                if rule
+                    .follows()
+                    .iter()
+                    .any(|followed| scene.fired.contains(followed))
+                {
+                    rule.followed(&mut scene);
+                }
+            }
+        }
+        settle(&mut scene, now, step);
+        reverts::apply(&mut scene, step);
+        history::note(&mut scene);
+    }
+
+    /// Runs one hook of every rule over something that is not an event.
+    fn stage(&mut self, now: Timestamp, step: &mut Step, hook: impl Fn(&dyn Rule, &mut Stage<'_>)) {
+        let mut stage = Stage {
+            now,
+            resumed: self.state.resumed(),
+            watermark: self.state.watermark(),
+            policy: &self.policy,
+            inventory: &self.inventory,
+            state: &mut self.state,
+            drafts: Vec::new(),
+            returned: Vec::new(),
+        };
+        for rule in rules() {
+            hook(*rule, &mut stage);
+        }
+        let (drafts, returned) = (stage.drafts, stage.returned);
+        for draft in drafts {
+            report::report(draft, &self.policy, &mut self.state, now, &mut step.findings);
+        }
+        for fingerprint in returned {
+            self.clear(fingerprint, now, ClearReason::SourceReturned, step);
+        }
+    }
+
+    fn clear(&mut self, fingerprint: Fingerprint, at: Timestamp, reason: ClearReason, step: &mut Step) {
+        if self.state.open.close(&fingerprint.0) {
+            step.findings.push(FindingChange::Cleared {
+                fingerprint,
+                at,
+                reason,
+            });
+        }
+    }
+
+    /// Learning starts with the first event of an account, also of one that arrives late.
+    fn note_learning(&mut self, event: &AuditEvent) {
+        let id = (event.provider, event.account.clone());
+        if self
+            .cache
+            .learning
+            .get(&id)
+            .is_some_and(|since| *since <= event.time)
+        {
+            return;
+        }
+        let since = self
+            .state
+            .learning_since(event.provider, &event.account, event.time);
+        bound(&mut self.cache.learning);
+        self.cache.learning.insert(id, since);
+    }
+
+    /// A call across accounts is logged in both. The second copy must not be judged again.
+    fn is_second_copy(&mut self, event: &AuditEvent) -> bool {
+        let Some(shared) = &event.shared_id else {
+            return false;
+        };
+        let id = hash(shared.raw());
+        match self.state.shared.get(&id) {
+            Some(first) => *first.account != *event.account.as_str(),
+            None => {
+                let row = Shared {
+                    account: event.account.as_str().into(),
+                    at: event.time.as_micros(),
+                };
+                self.state.shared.put(id, row);
+                false
+            }
+        }
+    }
+
+    fn principal(&mut self, id: &PrincipalId) -> Hash {
+        if let Some(known) = self.cache.principals.get(id) {
+            return *known;
+        }
+        let identity = hash(id.as_str());
+        bound(&mut self.cache.principals);
+        self.cache.principals.insert(id.clone(), identity);
+        identity
+    }
+
+    fn class(&mut self, key: &KeyRef) -> (Arc<KeyClass>, Hash) {
+        let id = (key.id.clone(), key.alias.clone());
+        if let Some((class, identity)) = self.cache.classes.get(&id) {
+            return (class.clone(), *identity);
+        }
+        let class = Arc::new(classify(&self.policy, &self.inventory, key));
+        let identity = hash(key.id.as_str());
+        bound(&mut self.cache.classes);
+        self.cache.classes.insert(id, (class.clone(), identity));
+        (class, identity)
+    }
+}
+
+/// Reports what the rules proposed so far, and notes which of them fired.
+fn settle(scene: &mut Scene<'_>, now: Timestamp, step: &mut Step) {
+    for mut draft in std::mem::take(&mut scene.drafts) {
+        history::fill(scene, &mut draft);
+        let id = draft.meta.id;
+        match report::report(draft, scene.policy, scene.state, now, &mut step.findings) {
+            Reported::Raised | Reported::Folded => scene.fired.push(id),
+            Reported::Suppressed => {}
+        }
+    }
+}
+
+/// What the policy says about a key, under any of its names.
+fn classify(policy: &Policy, inventory: &Inventory, key: &KeyRef) -> KeyClass {
+    let mut names = vec![key.clone()];
+    if let Some(known) = inventory.key(&key.id)
+        && let Read::Known(aliases) = &known.aliases
+    {
+        for alias in aliases {
+            names.push(KeyRef {
+                alias: Some(alias.clone()),
+                ..key.clone()
+            });
+        }
+    }
+    let named_by = |patterns: &[String]| names.iter().any(|name| selector::any_key(patterns, name));
+    let mut authorised = Vec::new();
+    for (index, entry) in policy.authorised.iter().enumerate() {
+        if named_by(&entry.keys) {
+            authorised.push(index);
+        }
+    }
+    KeyClass {
+        critical: named_by(&policy.critical_keys),
+        decoy: named_by(&policy.decoys.keys),
+        authorised,
+    }
+}
+
+/// Empties a cache that is full: it is filled again as needed.
+fn bound<K, V>(cache: &mut HashMap<K, V>) {
+    if cache.len() >= MAX_CACHED {
+        cache.clear();
+    }
+}
+
+/// Learns that the finding's rule still has to learn. The time is the end of learning.
+fn learning_until(policy: &Policy, state: &mut State, draft: &Draft) -> Option<Timestamp> {
+    let finding = &draft.finding;
+    let since = state.learning_since(finding.provider, &finding.account, finding.time);
+    let until = since.plus(std::time::Duration::from_secs(
+        u64::from(policy.learning_days) * 86_400,
+    ));
+    (finding.time < until).then_some(until)
+}
