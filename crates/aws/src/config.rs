@@ -5,14 +5,14 @@
 
 use keyvigil_model::snapshot::Family;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 mod check;
 
 pub(crate) use check::{is_account_id, is_organization, is_region};
 
 /// Amazon Web Services.
-#[derive(Clone, PartialEq, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AwsConfig {
     /// The accounts that keyvigil watches.
@@ -22,7 +22,7 @@ pub struct AwsConfig {
 }
 
 /// One AWS account.
-#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountConfig {
     /// A short name for messages, metrics and source ids: lower-case letters, digits, `-` and `_`. Unique.
@@ -58,7 +58,7 @@ pub struct AccountConfig {
 }
 
 /// A family of resources that one poller reads.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PollFamily {
     /// KMS keys.
@@ -104,7 +104,7 @@ impl PollFamily {
 }
 
 /// Reading events with CloudTrail's LookupEvents: management events of the last 90 days, by account and region.
-#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LookupEventsConfig {
     /// `on` reads every region of the account; `off` (the default) reads none.
@@ -133,7 +133,7 @@ impl Default for LookupEventsConfig {
 }
 
 /// On or off.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Switch {
     /// On.
@@ -144,7 +144,7 @@ pub enum Switch {
 }
 
 /// A trail whose log files are announced by an SQS queue and read from S3.
-#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrailConfig {
     /// A short name for messages, metrics and source ids: lower-case letters, digits, `-` and `_`. Unique.

@@ -4,7 +4,7 @@
 pub mod document;
 pub mod preflight;
 
-pub use document::{DocumentScope, policy_document};
+pub use document::{DocumentScope, base_policy_document, policy_document, policy_document_for};
 pub use preflight::AwsPreflight;
 
 /// One permission.

@@ -49,7 +49,7 @@ pub(super) async fn keys(probe: &mut Probe<'_>) {
                 "kms:GetKeyPolicy",
                 "kms:ListGrants",
             ],
-            "no key to try it on",
+            "no key was listed to try it on",
         );
         return;
     };
@@ -98,7 +98,7 @@ pub(super) async fn buckets(probe: &mut Probe<'_>) {
                 "s3:GetBucketTagging",
                 "s3:GetBucketLogging",
             ],
-            "no bucket to try it on",
+            "no bucket was listed to try it on",
         );
         return;
     };
@@ -257,7 +257,7 @@ pub(super) async fn trails(probe: &mut Probe<'_>) {
     let Some(trail) = trail else {
         probe.untried(
             &["cloudtrail:GetTrailStatus", "cloudtrail:GetEventSelectors"],
-            "no trail to try it on",
+            "no trail was listed to try it on",
         );
         return;
     };

@@ -61,7 +61,10 @@ pub(super) async fn bucket(probe: &mut Probe<'_>, allow: &AllowList) {
         keys.find(|key| !key.ends_with('/')).map(str::to_owned)
     });
     let Some(object) = object else {
-        probe.untried(&["s3:GetObject", "kms:Decrypt"], "no log file to try it on");
+        probe.untried(
+            &["s3:GetObject", "kms:Decrypt"],
+            "no log file was listed to try it on",
+        );
         return;
     };
     let request = scope
