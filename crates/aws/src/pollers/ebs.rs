@@ -73,6 +73,9 @@ impl EbsPoller {
     }
 
     async fn read_one(&self, call: &CallContext, asked: &ResourceRef) -> Result<Snapshot, CallError> {
+        if !self.place.may_hold(asked.id.as_str()) {
+            return Err(not_mine(&self.scope, asked));
+        }
         let mut gathered = Gathered::default();
         let id = bare_name(asked.id.as_str());
         let listed = match asked.kind {

@@ -159,8 +159,11 @@ pub(crate) fn coverage(of: &PollScope, ends: Vec<ListEnd>) -> Result<SnapshotSco
 /// A poller was asked for something that it does not read.
 pub(crate) fn not_mine(of: &PollScope, asked: &ResourceRef) -> CallError {
     let message = format!(
-        "the poller of {} does not read a resource of kind {}",
+        "the poller of {} in {} of {} does not read {} of kind {}",
         of.family.as_str(),
+        of.region,
+        of.account,
+        asked.id,
         asked.kind.as_str()
     );
     CallError::new(FailureClass::Permanent, "poll_one", message)

@@ -82,6 +82,9 @@ impl IamPoller {
     }
 
     async fn read_one(&self, call: &CallContext, asked: &ResourceRef) -> Result<Snapshot, CallError> {
+        if !self.place.may_hold(asked.id.as_str()) {
+            return Err(not_mine(&self.scope, asked));
+        }
         let mut gathered = Gathered::default();
         match asked.kind {
             ResourceKind::Account => {

@@ -94,7 +94,7 @@ impl KmsPoller {
     }
 
     async fn read_one(&self, call: &CallContext, asked: &ResourceRef) -> Result<Snapshot, CallError> {
-        if asked.kind != ResourceKind::Key {
+        if asked.kind != ResourceKind::Key || !self.place.may_hold(asked.id.as_str()) {
             return Err(not_mine(&self.scope, asked));
         }
         let described = self.describe(call, asked.id.as_str()).await;
@@ -139,7 +139,7 @@ impl KmsPoller {
             Read::Known(_) | Read::Unknown(_) => Untrusted::from(bare_name(&arn)),
         };
         let mut key = untouched(KeyId::from(arn.as_str()), aliases, metadata);
-        let mut key_tags = Read::Unknown(NOT_ASKED);
+        let mut key_tags = Read::Unknown(key.metadata.get().err().unwrap_or(NOT_ASKED));
         if let Read::Known(metadata) = key.metadata.clone() {
             if metadata.managed_by_customer {
                 let found = self.list_tags(call, &arn).await;

@@ -46,7 +46,12 @@ pub(crate) fn metadata(answer: &KeyMetadata) -> Result<AwsKeyMetadata, UnknownRe
         .and_then(timestamp)
         .ok_or(unreadable)?;
     let spec = answer.key_spec.as_ref().ok_or(unreadable)?;
-    let usage = answer.key_usage.as_ref().ok_or(unreadable)?;
+    // "This value is present only when the KeyUsage is ENCRYPT_DECRYPT": it stands in for a usage that is left out.
+    let usage = match (&answer.key_usage, answer.encryption_algorithms()) {
+        (Some(usage), _) => usage.as_str(),
+        (None, [_, ..]) => "ENCRYPT_DECRYPT",
+        (None, []) => return Err(unreadable),
+    };
     let regions = answer.multi_region_configuration.as_ref();
     Ok(AwsKeyMetadata {
         created,
@@ -56,7 +61,7 @@ pub(crate) fn metadata(answer: &KeyMetadata) -> Result<AwsKeyMetadata, UnknownRe
             .as_ref()
             .map_or(AwsKeyState::Unrecognised, key_state),
         spec: spec.as_str().into(),
-        usage: usage.as_str().into(),
+        usage: usage.into(),
         origin: answer.origin.as_ref().and_then(key_origin),
         deletion_date: answer.deletion_date.as_ref().and_then(timestamp),
         pending_window_days: answer

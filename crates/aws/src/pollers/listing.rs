@@ -172,13 +172,16 @@ mod tests {
         }
     }
 
+    /// Pages, the items that are left, and the error.
+    type Case<'a> = (&'a [(&'a str, Next)], &'a [&'a str], Option<&'a str>);
+
     fn token(text: &str) -> Next {
         Next::Token(text.to_owned())
     }
 
     #[test]
     fn listings_end_in_these_ways() {
-        let cases: [(&[(&str, Next)], &[&str], Option<&str>); 7] = [
+        let cases: [Case<'_>; 7] = [
             (&[("a", Next::Ended)], &["a"], None),
             (&[("a", token("1")), ("b", Next::Ended)], &["a", "b"], None),
             (&[("!", Next::Ended)], &["failed"], Some("slow down")),

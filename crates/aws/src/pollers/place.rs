@@ -49,6 +49,16 @@ impl Place {
         }
     }
 
+    /// Whether a name may mean something of this account and region: an ARN of another one does not. Asked for it,
+    /// AWS says that it does not exist, which must not be taken for a deletion.
+    pub(crate) fn may_hold(&self, id: &str) -> bool {
+        let Some(arn) = parse_arn(id) else {
+            return true;
+        };
+        let same = |named: &str, ours: &str| named.is_empty() || named == ours;
+        same(arn.region, self.region.as_str()) && same(arn.account, self.account.as_str())
+    }
+
     /// A bucket. Its ARN holds neither account nor region.
     pub(crate) fn bucket(&self, name: &str) -> ResourceRef {
         self.resource(
@@ -177,6 +187,22 @@ mod tests {
             "arn:aws-cn:ec2:cn-north-1::snapshot/snap-1"
         );
         assert_eq!(place.root().id.as_str(), "arn:aws-cn:iam::111122223333:root");
+    }
+
+    #[test]
+    fn an_arn_of_another_place_is_not_here() {
+        let place = Place::new("111122223333".into(), "eu-west-1".into());
+        for (id, expected) in [
+            ("arn:aws:kms:eu-west-1:111122223333:key/k", true),
+            ("arn:aws:kms:us-east-1:111122223333:key/k", false),
+            ("arn:aws:kms:eu-west-1:444455556666:key/k", false),
+            ("arn:aws:ec2:eu-west-1::snapshot/snap-1", true),
+            ("arn:aws:iam::111122223333:user/ann", true),
+            ("arn:aws:iam::444455556666:user/ann", false),
+            ("vol-1", true),
+        ] {
+            assert_eq!(place.may_hold(id), expected, "{id}");
+        }
     }
 
     #[test]

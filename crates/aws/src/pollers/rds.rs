@@ -92,7 +92,7 @@ impl RdsPoller {
     async fn read_one(&self, call: &CallContext, asked: &ResourceRef) -> Result<Snapshot, CallError> {
         let id = asked.id.as_str();
         let kinds = kinds_of(asked.kind, id);
-        if kinds.is_empty() {
+        if kinds.is_empty() || !self.place.may_hold(id) {
             return Err(not_mine(&self.scope, asked));
         }
         let mut gathered = Gathered::default();

@@ -103,7 +103,8 @@ impl S3Poller {
                     Ok(region) => region,
                     Err(error) if error.code() == s3_map::NO_BUCKET => continue,
                     Err(error) => {
-                        gathered.miss(&error, None);
+                        let place = Place::new(self.scope.account.clone(), self.aws.region().clone());
+                        gathered.miss(&error, Some(&place.bucket(&bucket.name)));
                         self.aws.region().as_str().to_owned()
                     }
                 },

@@ -72,7 +72,8 @@ impl TrailPoller {
             Err(error) => return Err(error.into()),
         };
         let mut gathered = Gathered::default();
-        if let Some(trail) = trails.first() {
+        // Asked for one, an emulator may answer with all.
+        if let Some(trail) = trails.iter().find(|trail| is_named(trail, id)) {
             self.read_trail(call, trail, &mut gathered).await;
         }
         Ok(gathered.into_one(&self.scope, call, asked))
@@ -152,6 +153,11 @@ async fn describe(call: &CallContext, aws: &Scope, one: Option<&str>) -> Result<
     Ok(answer.trail_list.unwrap_or_default())
 }
 
+/// Whether the trail is the one that is meant, by ARN or by name.
+fn is_named(trail: &Trail, id: &str) -> bool {
+    trail.trail_arn.as_deref() == Some(id) || trail.name.as_deref() == Some(id)
+}
+
 impl Poller for TrailPoller {
     fn scope(&self) -> &PollScope {
         &self.scope
@@ -167,5 +173,25 @@ impl Poller for TrailPoller {
         resource: &'a ResourceRef,
     ) -> BoxFuture<'a, Result<Snapshot, CallError>> {
         Box::pin(self.read_one(call, resource))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trail_is_named_by_its_arn_or_its_name() {
+        let arn = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main";
+        let trail = Trail::builder().name("main").trail_arn(arn).build();
+        for (id, expected) in [
+            (arn, true),
+            ("main", true),
+            ("arn:aws:cloudtrail:us-east-1:111122223333:trail/main", false),
+            ("other", false),
+            ("", false),
+        ] {
+            assert_eq!(is_named(&trail, id), expected, "{id}");
+        }
     }
 }

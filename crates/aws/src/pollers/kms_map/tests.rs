@@ -2,7 +2,8 @@
 
 use aws_sdk_kms::types::builders::KeyMetadataBuilder;
 use aws_sdk_kms::types::{
-    GrantConstraints, GrantOperation, KeySpec, KeyUsageType, MultiRegionKey, MultiRegionKeyType,
+    EncryptionAlgorithmSpec, GrantConstraints, GrantOperation, KeySpec, KeyUsageType, MultiRegionKey,
+    MultiRegionKeyType,
 };
 use aws_smithy_types::DateTime;
 
@@ -175,6 +176,17 @@ fn an_incomplete_answer_is_unknown_and_not_a_default() {
     ] {
         assert_eq!(metadata(&answer.build().unwrap()), Err(reason), "{name}");
     }
+}
+
+#[test]
+fn encryption_algorithms_stand_in_for_a_missing_usage() {
+    let answer = plain()
+        .set_key_usage(None)
+        .encryption_algorithms(EncryptionAlgorithmSpec::SymmetricDefault);
+    assert_eq!(
+        &*metadata(&answer.build().unwrap()).unwrap().usage,
+        "ENCRYPT_DECRYPT"
+    );
 }
 
 #[test]
