@@ -27,6 +27,19 @@ pub enum StoreError {
         /// The newest version that this program knows.
         known: i64,
     },
+    /// The database was written by an older keyvigil and may only be read here.
+    #[error(
+        "database {path} has schema version {found}, older than {known}: start the daemon once to bring it up to date",
+        path = path.display()
+    )]
+    OlderSchema {
+        /// The database.
+        path: PathBuf,
+        /// The version in the file.
+        found: i64,
+        /// The version that this program reads.
+        known: i64,
+    },
     /// A file or directory of the state could not be used.
     #[error("cannot {doing} {path}", path = path.display())]
     File {
@@ -114,6 +127,7 @@ impl StoreError {
             Self::Disk(_) | Self::Damaged(_) => true,
             Self::Locked { .. }
             | Self::NewerSchema { .. }
+            | Self::OlderSchema { .. }
             | Self::File { .. }
             | Self::Migrate { .. }
             | Self::Full(_)

@@ -19,7 +19,8 @@ use crate::write;
 use crate::write::self_audit::{Hash, ORIGIN, link, stored_hash};
 
 impl Store {
-    /// Changes the state of one episode of an alert by hand and writes down who did it.
+    /// Changes the state of one episode of an alert by hand and writes down who did it. The alert book in memory has
+    /// to be told, too.
     pub async fn set_alert_state(
         &self,
         fingerprint: Fingerprint,
@@ -208,6 +209,14 @@ async fn prune_rows(
         before(retention.quarantine_bodies),
     )
     .await?;
+    pruned.quarantine_bodies += run(
+        &mut transaction,
+        "UPDATE quarantine SET bytes = NULL WHERE id IN (SELECT id FROM
+          (SELECT id, SUM(length(bytes)) OVER (ORDER BY last_at DESC, id DESC) AS kept
+           FROM quarantine WHERE bytes IS NOT NULL) WHERE kept > ?)",
+        write::count(retention.quarantine_bytes),
+    )
+    .await?;
     // The messages of an alert that is still open stay: whether its end is to be told depends on them.
     pruned.outbox = run(
         &mut transaction,
@@ -230,10 +239,10 @@ async fn prune_rows(
 async fn run(
     connection: &mut SqliteConnection,
     statement: &'static str,
-    before: i64,
+    bound: i64,
 ) -> Result<u64, StoreError> {
     Ok(sqlx::query(statement)
-        .bind(before)
+        .bind(bound)
         .execute(connection)
         .await?
         .rows_affected())

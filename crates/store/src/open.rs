@@ -1,5 +1,6 @@
 //! Opening: lock, check, move a damaged database aside, migrate, connect.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -83,6 +84,9 @@ pub(crate) fn write_options(database: &Path, options: &StoreOptions) -> SqliteCo
 /// The page size that SQLite gives a new database.
 pub(crate) const PAGE_BYTES: u64 = 4096;
 
+/// Page cache of one connection that reads: a look-up of dedupe keys touches a page a key and day. Negative: KiB.
+const READ_CACHE_KIB: &str = "-16384";
+
 /// The options of every connection that only reads.
 fn read_options(database: &Path, options: &StoreOptions) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -91,6 +95,7 @@ fn read_options(database: &Path, options: &StoreOptions) -> SqliteConnectOptions
         .busy_timeout(options.busy_timeout)
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
+        .pragma("cache_size", READ_CACHE_KIB)
         .thread_name(|number| format!("store-read-{number}"))
         .disable_statement_logging()
 }
@@ -118,6 +123,8 @@ pub(crate) async fn open_writer(
             Health::Damaged(problem) => Opened::Recovered(recover(dir, options, problem).await?),
         }
     } else {
+        // A log without its database belongs to one that somebody removed.
+        set_side_files_aside(dir, &dir.free_damaged_name())?;
         Opened::Created
     };
     dir.create_database_file()?;
@@ -140,7 +147,7 @@ pub(crate) async fn open_writer(
 
 /// Brings the schema up to date; refuses one that is newer than this program.
 pub(crate) async fn migrate(database: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let known = MIGRATIONS.iter().map(|step| step.version).max().unwrap_or(0);
+    let known = newest_known();
     match MIGRATIONS.run(&mut *connection).await {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(found)) if found > known => Err(StoreError::NewerSchema {
@@ -187,17 +194,9 @@ async fn quick_check(database: &Path, options: &StoreOptions) -> Result<String, 
 async fn recover(dir: &StateDir, options: &StoreOptions, problem: String) -> Result<Recovery, StoreError> {
     let database = dir.database();
     let moved_to = dir.free_damaged_name();
+    // The log first: SQLite would play a log that stays behind into whatever database it finds beside it.
+    set_side_files_aside(dir, &moved_to)?;
     std::fs::rename(&database, &moved_to).map_err(file_error("move aside", &database))?;
-    for side in dir.side_files() {
-        if side.exists() {
-            let mut aside = moved_to.clone().into_os_string();
-            aside.push(
-                side.extension()
-                    .map_or("", |end| if end == "db-wal" { "-wal" } else { "-shm" }),
-            );
-            std::fs::rename(&side, &aside).map_err(file_error("move aside", &side))?;
-        }
-    }
     let backup = dir.backup();
     let sound = backup.exists() && matches!(check(&backup, options).await?, Health::Sound);
     if sound {
@@ -215,4 +214,46 @@ async fn recover(dir: &StateDir, options: &StoreOptions, problem: String) -> Res
         problem,
         restored_from: sound.then_some(backup),
     })
+}
+
+/// Moves the write-ahead log and its index to names that begin with `beside`.
+fn set_side_files_aside(dir: &StateDir, beside: &Path) -> Result<(), StoreError> {
+    for (file, suffix) in dir.side_files().iter().zip(["-wal", "-shm"]) {
+        if file.exists() {
+            let mut aside = beside.to_owned().into_os_string();
+            aside.push(suffix);
+            std::fs::rename(file, &aside).map_err(file_error("move aside", file))?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens the connection that writes again after the disk failed under it, if the file is still sound.
+pub(crate) async fn reopen_writer(
+    dir: &StateDir,
+    options: &StoreOptions,
+) -> Result<SqliteConnection, StoreError> {
+    let database = dir.database();
+    match check(&database, options).await? {
+        Health::Sound => Ok(write_options(&database, options).connect().await?),
+        Health::Damaged(problem) => Err(StoreError::corrupt("(all)", database.display(), problem)),
+    }
+}
+
+/// Checks that a database that is not to be changed has the schema of this program.
+pub(crate) async fn check_version(database: &Path, pool: &SqlitePool) -> Result<(), StoreError> {
+    let known = newest_known();
+    let found: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
+        .fetch_one(pool)
+        .await?;
+    let (path, found) = (database.to_owned(), found.unwrap_or(0));
+    match found.cmp(&known) {
+        Ordering::Equal => Ok(()),
+        Ordering::Less => Err(StoreError::OlderSchema { path, found, known }),
+        Ordering::Greater => Err(StoreError::NewerSchema { path, found, known }),
+    }
+}
+
+fn newest_known() -> i64 {
+    MIGRATIONS.iter().map(|step| step.version).max().unwrap_or(0)
 }

@@ -30,7 +30,8 @@ impl Reader {
         &self.pool
     }
 
-    pub(crate) async fn close(&self) {
+    /// Closes the connections.
+    pub async fn close(&self) {
         self.pool.close().await;
     }
 

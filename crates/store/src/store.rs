@@ -6,15 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use keyvigil_model::time::Timestamp;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::commit::Commit;
 use crate::error::StoreError;
 use crate::failpoint;
-use crate::open::{Opened, StoreOptions, open_writer, read_pool, write_options};
+use crate::open::{Opened, StoreOptions, check_version, open_writer, read_pool, reopen_writer};
 use crate::read::Reader;
-use crate::state_dir::StateDir;
+use crate::state_dir::{StateDir, file_error};
 use crate::write;
 
 /// The state directory of one daemon, open for writing. Cheap to clone; clones share one writer.
@@ -74,10 +74,13 @@ impl Store {
         &self.shared.opened
     }
 
-    /// Reads only, also beside a running daemon; takes no lock and changes nothing.
+    /// Reads only, also beside a running daemon; takes no lock and changes nothing. Fails if there is no database or
+    /// its schema is of another version.
     pub async fn open_read_only(path: &Path) -> Result<Reader, StoreError> {
-        let options = StoreOptions::default();
-        let pool = read_pool(&StateDir::at(path).database(), &options).await?;
+        let database = StateDir::at(path).database();
+        database.metadata().map_err(file_error("open", &database))?;
+        let pool = read_pool(&database, &StoreOptions::default()).await?;
+        check_version(&database, &pool).await?;
         Ok(Reader::over(pool))
     }
 
@@ -120,8 +123,7 @@ impl Store {
     pub(crate) async fn writer(&self) -> Result<Writer<'_>, StoreError> {
         let mut slot = self.shared.writer.lock().await;
         if slot.is_none() {
-            let database = self.shared.dir.database();
-            *slot = Some(write_options(&database, &self.shared.options).connect().await?);
+            *slot = Some(reopen_writer(&self.shared.dir, &self.shared.options).await?);
         }
         Ok(Writer { slot })
     }

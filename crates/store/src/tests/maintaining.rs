@@ -93,6 +93,41 @@ async fn what_is_old_goes_and_its_trace_stays() {
 }
 
 #[tokio::test]
+async fn quarantined_bodies_are_bounded_the_oldest_go_first() {
+    let dir = TempDir::new("quarantine-bytes");
+    let store = open(&dir.state()).await;
+    for number in 0..5 {
+        let record = Quarantined {
+            origin: format!("{number}").into(),
+            reason: QuarantineReason::NotJson,
+            detail: "".into(),
+            bytes: bytes(&"x".repeat(100)),
+        };
+        store
+            .commit(Commit {
+                quarantined: vec![(SourceId::from("s"), record)],
+                ..Commit::at(at(number))
+            })
+            .await
+            .unwrap();
+    }
+    let retention = Retention {
+        quarantine_bytes: 250,
+        ..Retention::default()
+    };
+    assert_eq!(store.prune(at(9), &retention).await.unwrap().quarantine_bodies, 3);
+    let views = store.quarantine(&QuarantineFilter::default()).await.unwrap();
+    let kept: Vec<_> = views
+        .iter()
+        .map(|view| (view.origin.as_str(), view.bytes.is_some()))
+        .collect();
+    assert_eq!(
+        kept,
+        [("4", true), ("3", true), ("2", false), ("1", false), ("0", false)]
+    );
+}
+
+#[tokio::test]
 async fn only_delivered_messages_of_ended_alerts_are_pruned() {
     // State of the alert, what became of the message, whether it goes.
     let cases = [

@@ -88,7 +88,13 @@ async fn two_daemons_cannot_share_a_state_directory() {
     );
     assert!(text.contains("keyvigil.lock"), "{text}");
 
-    // Reading needs no lock.
+    // Reading needs no lock, but something to read.
+    let nothing = Store::open_read_only(&dir.0).await;
+    assert!(
+        matches!(nothing, Err(StoreError::File { .. })),
+        "{:?}",
+        nothing.err()
+    );
     commit_keys(&store, 0, 3).await.unwrap();
     let reader = Store::open_read_only(&dir.state()).await.unwrap();
     assert_eq!(reader.unseen(&keys(0, 4)).await.unwrap().len(), 1);
@@ -160,6 +166,12 @@ async fn a_newer_database_is_refused_and_left_alone() {
     )
     .await;
     store.close().await.unwrap();
+    let refused = Store::open_read_only(&dir.state()).await;
+    assert!(
+        matches!(refused, Err(StoreError::NewerSchema { found: 9000, .. })),
+        "{:?}",
+        refused.err()
+    );
     for _ in 0..2 {
         let refused = Store::open(&dir.state(), StoreOptions::default()).await;
         assert!(
@@ -237,6 +249,39 @@ async fn a_backup_takes_the_place_of_a_damaged_database() {
         .await
         .unwrap();
     assert!(claimed[0].was_unknown);
+}
+
+#[tokio::test]
+async fn a_log_without_its_database_is_not_played_into_a_new_one() {
+    let dir = TempDir::new("stale-log");
+    let store = open(&dir.state()).await;
+    commit_keys(&store, 0, 100).await.unwrap();
+    let log = dir.state().join("keyvigil.db-wal");
+    let stale = std::fs::read(&log).unwrap();
+    assert!(!stale.is_empty());
+    store.close().await.unwrap();
+    std::fs::remove_file(dir.state().join("keyvigil.db")).unwrap();
+    std::fs::write(&log, &stale).unwrap();
+
+    let store = open(&dir.state()).await;
+    assert_eq!(store.opened(), &Opened::Created);
+    assert_eq!(rows(&store, "seen_events").await, 0);
+    assert_eq!(
+        std::fs::read(dir.state().join("keyvigil.db.damaged-1-wal")).unwrap(),
+        stale
+    );
+}
+
+#[tokio::test]
+async fn after_the_disk_failed_the_next_commit_opens_the_file_again() {
+    let dir = TempDir::new("reopen");
+    let store = open(&dir.state()).await;
+    commit_keys(&store, 0, 10).await.unwrap();
+    let failed = StoreError::Disk(sqlx::Error::PoolClosed);
+    let writer = store.writer().await.unwrap();
+    assert!(writer.keep_if_sound(Err::<(), _>(failed)).is_err());
+    commit_keys(&store, 10, 20).await.unwrap();
+    assert_eq!(rows(&store, "seen_events").await, 20);
 }
 
 #[tokio::test]

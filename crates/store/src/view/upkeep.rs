@@ -25,6 +25,8 @@ pub struct Retention {
     pub objects: Duration,
     /// Bodies of quarantined records; hash, reason and counts stay.
     pub quarantine_bodies: Duration,
+    /// Bodies of quarantined records, in bytes: beyond that the oldest go first.
+    pub quarantine_bytes: u64,
     /// Delivered and skipped notifications of alerts that are over. Dead ones stay until a person looks.
     pub outbox: Duration,
     /// Crash counters of items that nobody worked on since.
@@ -38,6 +40,7 @@ impl Default for Retention {
             seen: Duration::from_secs(35 * DAY),
             objects: Duration::from_secs(400 * DAY),
             quarantine_bodies: Duration::from_secs(30 * DAY),
+            quarantine_bytes: 256 * 1024 * 1024,
             outbox: Duration::from_secs(90 * DAY),
             attempts: Duration::from_secs(35 * DAY),
         }
