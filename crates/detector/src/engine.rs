@@ -23,6 +23,7 @@ use crate::step::{Input, SavedState, StateProblem, Step};
 
 mod exceptions;
 mod history;
+mod posture;
 mod repoll;
 pub mod report;
 mod reverts;
@@ -42,6 +43,8 @@ pub struct Detector {
     state: State,
     dispatch: Dispatch,
     cache: Cache,
+    /// The policy changed: every resource must be judged again.
+    judge_all: bool,
 }
 
 /// Which rules look at which action: first those that stand alone, then those that follow others.
@@ -102,6 +105,7 @@ impl Detector {
             state,
             dispatch: Dispatch::new(),
             cache: Cache::default(),
+            judge_all: false,
         };
         (detector, problems)
     }
@@ -123,12 +127,18 @@ impl Detector {
                 }
             }
             Input::Snapshot(snapshot) => {
-                self.inventory.apply(snapshot);
+                let change = self.inventory.apply(snapshot);
                 self.cache.classes.clear();
+                self.posture().withdraw(&change.gone, now, &mut step);
+                self.posture().judge(&change.changed, now, &mut step);
             }
             Input::Health(health) => self.stage(now, &mut step, |rule, stage| rule.health(stage, health)),
             Input::Tick => {
                 self.state.tick(now);
+                if std::mem::take(&mut self.judge_all) {
+                    let everything = posture::everything(&self.inventory);
+                    self.posture().judge(&everything, now, &mut step);
+                }
                 self.stage(now, &mut step, |rule, stage| rule.tick(stage));
                 self.state.sweep();
             }
@@ -153,10 +163,11 @@ impl Detector {
         self.inventory.resolve(key)
     }
 
-    /// Goes on under another policy.
+    /// Goes on under another policy. Controls judge everything anew with the next tick.
     pub fn replace_policy(&mut self, policy: Policy) {
         self.policy = policy;
         self.cache = Cache::default();
+        self.judge_all = true;
     }
 
     fn events(&mut self, now: Timestamp, source: &SourceId, events: &[AuditEvent], step: &mut Step) {
@@ -241,6 +252,14 @@ impl Detector {
         }
         for fingerprint in returned {
             self.clear(fingerprint, now, ClearReason::SourceReturned, step);
+        }
+    }
+
+    fn posture(&mut self) -> posture::Posture<'_> {
+        posture::Posture {
+            inventory: &self.inventory,
+            policy: &self.policy,
+            state: &mut self.state,
         }
     }
 

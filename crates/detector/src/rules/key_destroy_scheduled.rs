@@ -2,8 +2,9 @@
 //!
 //! Finds: the request to destroy a key (AWS `ScheduleKeyDeletion`), also when it was refused or failed.
 //!
-//! Severity: high; critical when the key is one of the policy's `critical_keys` or the waiting period is at most
-//! `thresholds.destroy.short_window_days`. An attempt is one step lower.
+//! Severity: high; critical when the key is one of the policy's `critical_keys`, when something that the inventory knows
+//! is encrypted under it, or when the waiting period is at most `thresholds.destroy.short_window_days`. An attempt is
+//! one step lower.
 //!
 //! How it can be wrong: keys of test accounts are destroyed in the ordinary course of work. Write an exception for the
 //! pipeline that does it, with an owner and an end.
@@ -56,9 +57,12 @@ impl Rule for KeyDestroyScheduled {
         };
         let days = stated.unwrap_or(DEFAULT_WINDOW_DAYS);
         let short = days <= scene.policy.thresholds.destroy.short_window_days;
-        let severity = match (scene.class.critical, short) {
-            (true, _) | (_, true) => Severity::Critical,
-            (false, false) => META.severity,
+        let in_use = scene
+            .key
+            .is_some_and(|key| scene.inventory.protects(&key.id).is_some());
+        let severity = match scene.class.critical || short || in_use {
+            true => Severity::Critical,
+            false => META.severity,
         };
         let mut draft = scene.draft(&META).severe(severity).fact(
             "waiting period",

@@ -3,7 +3,8 @@
 //! Finds: a key policy that lets anybody with an account of the provider use or administer the key, evaluated with its
 //! conditions, lists, negations and denials; not by searching for `*`.
 //!
-//! Severity: critical. An attempt is one step lower.
+//! Severity: critical when everybody may decrypt with the key or administer it; high when they may only use it in other
+//! ways, medium when they may only look at it. An attempt is one step lower.
 //!
 //! How it can be wrong: a policy that rests on a condition which keyvigil does not know is neither called open nor
 //! closed; the control on the key policy then says UNKNOWN. `kms:ViaService` alone does not close a key.
@@ -53,8 +54,14 @@ impl Rule for KeyOpenedToEveryone {
         let PublicAccess::Public(grants) = iam::public_access(policy) else {
             return;
         };
+        let severity = grants
+            .iter()
+            .map(|grant| grant.power.severity())
+            .max()
+            .unwrap_or(META.severity);
         let mut draft = scene
             .draft(&META)
+            .severe(severity)
             .advise(advice::review_policy(scene.event.provider, scene.key));
         for grant in grants.iter().take(5) {
             draft = draft.fact("grants", grant.to_string());

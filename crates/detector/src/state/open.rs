@@ -11,7 +11,7 @@ use crate::step::StateChange;
 
 /// Open findings at most; about 250 bytes each.
 const MAX_OPEN: usize = 20_000;
-/// Verdicts at most; about 400 bytes each.
+/// Verdicts at most; about 100 bytes each.
 pub const MAX_VERDICTS: usize = 100_000;
 /// Of one rule in one account, at most so many findings whose subject a caller could name freely.
 pub const MAX_CHOSEN: u32 = 50;
@@ -73,22 +73,12 @@ impl Open {
 /// The last verdict of a control on a resource.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Judged {
-    /// The control.
-    pub control: Box<str>,
-    /// The resource's id.
-    pub resource: Box<str>,
-    /// The resource's kind.
-    pub kind: Box<str>,
-    /// The resource's account.
-    pub account: Option<Box<str>>,
-    /// The resource's region.
-    pub region: Option<Box<str>>,
-    /// The verdict's word.
-    pub verdict: Box<str>,
     /// A hash of verdict and observation: anything else is a change.
     pub content: Hash,
     /// The finding that it holds open, while it fails.
     pub finding: Option<Hash>,
+    /// Whether the control raised that finding itself; otherwise it confirmed one that an event raised.
+    pub own: bool,
 }
 
 impl Row for Judged {
@@ -115,6 +105,15 @@ impl OpenFindings {
     /// What is known of a fingerprint.
     pub fn get(&self, id: &Hash) -> Option<&Open> {
         self.table.get(id)
+    }
+
+    /// Notes that a control fails on the subject of an open finding.
+    pub fn confirm(&mut self, id: &Hash) {
+        if self.table.get(id).is_some_and(|open| !open.confirmed)
+            && let Some(open) = self.table.get_mut(id)
+        {
+            open.confirmed = true;
+        }
     }
 
     /// Sets what is known of a fingerprint.
