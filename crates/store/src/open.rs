@@ -84,9 +84,6 @@ pub(crate) fn write_options(database: &Path, options: &StoreOptions) -> SqliteCo
 /// The page size that SQLite gives a new database.
 pub(crate) const PAGE_BYTES: u64 = 4096;
 
-/// Page cache of one connection that reads: a look-up of dedupe keys touches a page a key and day. Negative: KiB.
-const READ_CACHE_KIB: &str = "-16384";
-
 /// The options of every connection that only reads.
 fn read_options(database: &Path, options: &StoreOptions) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -95,7 +92,6 @@ fn read_options(database: &Path, options: &StoreOptions) -> SqliteConnectOptions
         .busy_timeout(options.busy_timeout)
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
-        .pragma("cache_size", READ_CACHE_KIB)
         .thread_name(|number| format!("store-read-{number}"))
         .disable_statement_logging()
 }
