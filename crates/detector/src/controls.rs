@@ -128,8 +128,10 @@ pub fn finding(judgement: &Judgement, inventory: &Inventory, policy: &Policy) ->
 /// What a control's finding on a resource is about: it stays the same while the state lasts.
 pub fn fingerprint(judgement: &Judgement) -> Fingerprint {
     let resource = &judgement.resource;
+    let account = resource.account.as_ref().map_or("", |account| account.as_str());
     Fingerprint::of(&[
         judgement.control.as_str().as_bytes(),
+        account.as_bytes(),
         resource.kind.as_str().as_bytes(),
         resource.id.as_str().as_bytes(),
     ])

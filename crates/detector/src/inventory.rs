@@ -11,10 +11,8 @@ use keyvigil_model::provider::Provider;
 use keyvigil_model::resource::{ResourceKind, ResourceRef};
 use keyvigil_model::snapshot::{AwsKmsKey, Config, Family, Resource, Snapshot, SnapshotScope};
 use keyvigil_model::time::Timestamp;
-use keyvigil_model::untrusted::Untrusted;
 use keyvigil_model::verdict::UnknownReason;
 
-use crate::policy::Policy;
 use names::Names;
 use place::{Place, family_of, family_of_kind, named_key, place_of, placed, push_account};
 
@@ -289,24 +287,11 @@ impl Inventory {
                     .changed
                     .extend(self.held.get(place).map(|held| held.resource.reference.clone()));
             }
-        }
-    }
-
-    /// The resources that name the key, under whichever name.
-    pub fn users_of(&self, key: &KeyId) -> Vec<&Held> {
-        let mut users = BTreeMap::new();
-        for name in self.names.names_of(key) {
-            for place in self.users.get(&name).into_iter().flatten() {
-                let Some(held) = self.held.get(place) else {
-                    continue;
-                };
-                // A short name may mean another key in the resource's own account and region.
-                if self.key_of(&held.resource).is_some_and(|named| named.id == *key) {
-                    users.insert((place.3, &place.4), held);
-                }
+            // The keys of a multi-Region family share one bare id, and replicas are judged by their primary.
+            if name.as_str().starts_with("mrk-") {
+                change.changed.extend(self.names.sharing(name.as_str()));
             }
         }
-        users.into_values().collect()
     }
 
     /// Everything held, in a fixed order.
@@ -327,7 +312,11 @@ impl Inventory {
             let Some(held) = self.held.get(place) else {
                 continue;
             };
-            if held.resource.reference.account.as_ref() == Some(&held.seen_from) {
+            let owner = held.resource.reference.account.as_ref();
+            if reference.account.is_some() && reference.account.as_ref() != owner {
+                continue;
+            }
+            if owner == Some(&held.seen_from) {
                 return Some(held);
             }
             best = best.or(Some(held));
@@ -387,20 +376,5 @@ impl Inventory {
         let name = named_key(&resource.config)?;
         let at = &resource.reference;
         Some(self.resolve(&names::key_ref(name, at.account.as_ref(), at.region.as_ref())))
-    }
-
-    /// What the key protects, with counts. `None`: nothing that was read names it.
-    pub fn protects(&self, key: &KeyId) -> Option<String> {
-        protects::sentence(self, key)
-    }
-
-    /// Owner, environment and classification of a resource from its tags, in one line.
-    pub fn owner(&self, reference: &ResourceRef, policy: &Policy) -> Option<Untrusted> {
-        data_class::owner_line(&self.find(reference)?.resource.tags, &policy.tags)
-    }
-
-    /// Owner, environment and classification of a key from its tags, in one line.
-    pub fn key_owner(&self, key: &KeyId, policy: &Policy) -> Option<Untrusted> {
-        data_class::owner_line(&self.key_held(key)?.resource.tags, &policy.tags)
     }
 }

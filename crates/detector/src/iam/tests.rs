@@ -5,6 +5,7 @@ use keyvigil_model::policy_text::{PolicyLanguage, PolicyText};
 
 use super::*;
 
+mod deny;
 mod identity;
 mod outside;
 mod public;

@@ -73,6 +73,12 @@ impl Names {
         names
     }
 
+    /// The keys of that short name, in whichever account and region.
+    pub(super) fn sharing(&self, short: &str) -> Vec<ResourceRef> {
+        let keys = self.short.get(short).into_iter().flatten();
+        keys.filter_map(|key| self.reference(key).cloned()).collect()
+    }
+
     pub(super) fn reference(&self, key: &KeyId) -> Option<&ResourceRef> {
         self.keys.get(key).map(|named| &named.reference)
     }

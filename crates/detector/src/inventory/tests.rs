@@ -3,6 +3,7 @@
 use keyvigil_model::id::SourceId;
 use keyvigil_model::key::{KeyForm, KeyTier};
 use keyvigil_model::snapshot::{AwsBucket, BucketEncryption};
+use keyvigil_model::untrusted::Untrusted;
 use keyvigil_model::verdict::Read;
 
 use super::*;
@@ -189,6 +190,47 @@ fn what_uses_a_key_is_judged_again_when_the_key_differs() {
         (vec!["b2", "b1"], vec![KEY])
     );
     assert_eq!(inventory.protects(&KeyId::from("other")), None);
+}
+
+#[test]
+fn replicas_are_judged_again_when_their_primary_differs() {
+    let mut inventory = Inventory::default();
+    let primary = || {
+        key(
+            "arn:aws:kms:us-east-1:111111111111:key/mrk-1",
+            Read::Known(vec!["alias/a"]),
+        )
+    };
+    let replica = "arn:aws:kms:eu-west-1:111111111111:key/mrk-1";
+    inventory.apply(&keys(1, vec![key(replica, Read::Known(vec![]))]));
+    let elsewhere = |at| Snapshot {
+        region: Region::from("us-east-1"),
+        ..keys(at, vec![primary()])
+    };
+    let change = inventory.apply(&elsewhere(2));
+    assert!(ids(&change.changed).contains(&replica), "{change:?}");
+    let change = inventory.apply(&elsewhere(3));
+    assert!(!ids(&change.changed).contains(&replica), "nothing differs");
+}
+
+#[test]
+fn accounts_do_not_share_what_has_the_same_name() {
+    let mut inventory = Inventory::default();
+    for account in ["111111111111", "222222222222"] {
+        let mut taken = snapshot(
+            1,
+            SnapshotScope::Complete(vec![Family::Buckets]),
+            vec![bucket("same", None)],
+        );
+        taken.account = AccountId::from(account);
+        inventory.apply(&taken);
+    }
+    for account in ["111111111111", "222222222222"] {
+        let mut reference = bucket("same", None).reference;
+        reference.account = Some(AccountId::from(account));
+        let found = inventory.find(&reference).unwrap();
+        assert_eq!(found.seen_from.as_str(), account);
+    }
 }
 
 #[test]
