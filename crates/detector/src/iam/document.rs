@@ -9,6 +9,9 @@ use super::pattern;
 /// Larger documents are not read. The largest that AWS accepts (a key policy) has 32 KiB.
 const MAX_BYTES: usize = 256 * 1024;
 
+/// Longer names of actions and resources are not read. ARNs have at most 2048 characters.
+const MAX_ENTRY: usize = 2048;
+
 /// A policy document.
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -260,6 +263,9 @@ fn parse_patterns(
     let Some(list) = texts(value) else {
         return unreadable(format!("{positive} of statement #{position} is not text"));
     };
+    if list.iter().any(|entry| entry.len() > MAX_ENTRY) {
+        return unreadable(format!("{positive} of statement #{position} is too long"));
+    }
     Ok(Some(Patterns { except, list }))
 }
 

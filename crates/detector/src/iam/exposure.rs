@@ -8,11 +8,8 @@ use super::actor::{self, Actor};
 use super::document::{Document, Effect, Name, Statement, Who};
 use super::keys::{self, Binds};
 use super::operator::{Doubt, Truth};
-use super::request;
+use super::request::{self, Budget, cost_of};
 use super::{Boundary, Grant, OutsideAccess, Outsider, PublicAccess, Reach};
-
-/// Evaluations after which a document is called too complex. A real policy needs some hundreds.
-const MAX_STEPS: usize = 2_000_000;
 
 /// What one actor can do.
 #[derive(Debug, Default)]
@@ -102,7 +99,7 @@ struct Search<'p> {
     document: &'p Document,
     actions: Vec<Action>,
     everybody: Vec<Actor>,
-    steps: usize,
+    budget: Budget,
     doubts: BTreeSet<Doubt<'p>>,
 }
 
@@ -112,7 +109,7 @@ impl<'p> Search<'p> {
             document,
             actions: actions::worth_trying(document),
             everybody: actor::everybody(document),
-            steps: 0,
+            budget: Budget::default(),
             doubts: BTreeSet::new(),
         }
     }
@@ -181,10 +178,14 @@ impl<'p> Search<'p> {
                 statement.effect == Effect::Deny && actor.is_meant(&statement.who) != Truth::No
             })
             .collect();
-        for allow in &document.statements {
-            if allow.effect != Effect::Allow || !only.includes(allow) {
-                continue;
-            }
+        let mut allows: Vec<&Statement> = document
+            .statements
+            .iter()
+            .filter(|allow| allow.effect == Effect::Allow && only.includes(allow))
+            .collect();
+        // The simplest first: what is open without conditions is found however complex the rest is.
+        allows.sort_by_key(|allow| allow.conditions.len());
+        for allow in allows {
             let meant = actor.is_meant(&allow.who);
             if meant == Truth::No {
                 continue;
@@ -204,56 +205,79 @@ impl<'p> Search<'p> {
         (actor, reach): (&Actor, Reach),
         found: &mut Found<'p>,
     ) -> Result<(), Doubt<'p>> {
-        let mut wanted: Vec<&Action> = self
-            .actions
-            .iter()
-            .filter(|action| allow.actions.cover(&action.lower) && actor.may_send(&action.lower))
-            .collect();
         let resources = resources_of(allow);
-        let mut involved = vec![allow];
-        involved.extend(denies);
-        let mut steps = self.steps;
-        let result = request::each(&involved, actor, reach, &[], |request| {
-            let allowed = meant.and(request::conditions_hold(allow, request));
-            if allowed == Truth::No {
-                return ControlFlow::Continue(());
+        let mut targets = Vec::new();
+        for action in &self.actions {
+            if !allow.actions.cover(&action.lower) || !actor.may_send(&action.lower) {
+                continue;
             }
-            let mut denying = Vec::new();
-            for deny in denies {
-                let denied = actor
-                    .is_meant(&deny.who)
-                    .and(request::conditions_hold(deny, request));
-                if denied != Truth::No {
-                    denying.push((*deny, denied));
-                }
-            }
-            wanted.retain(|action| {
-                steps += resources.len() * (denying.len() + 1);
-                match outcome(allowed, &denying, action, &resources) {
-                    Truth::Yes => {
-                        found.actions.insert(action.name.clone());
-                        found.statements.insert(allow.label.clone());
-                        false
-                    }
-                    Truth::Unclear(doubt) => {
-                        found.doubts.insert(doubt);
-                        true
-                    }
-                    Truth::No => true,
-                }
-            });
-            if wanted.is_empty() || steps > MAX_STEPS {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        });
-        self.steps = steps;
-        if steps > MAX_STEPS {
-            Err(Doubt::TooComplex)
-        } else {
-            result
+            targets.extend((0..resources.len()).map(|resource| (action, resource)));
         }
+        let mut fences = Vec::new();
+        for deny in denies {
+            let entries = deny
+                .resources
+                .list
+                .iter()
+                .map(|entry| cost_of(entry))
+                .sum::<usize>();
+            self.budget
+                .spend(entries * resources.len() + 64 * self.actions.len())?;
+            let fence = Fence::new(deny, &resources, &self.actions);
+            if targets
+                .iter()
+                .any(|(action, resource)| fence.covers(action, *resource))
+            {
+                fences.push(fence);
+            }
+        }
+        let mut involved = vec![allow];
+        involved.extend(fences.iter().map(|fence| fence.deny));
+        request::each(
+            &involved,
+            actor,
+            reach,
+            &[],
+            &mut self.budget,
+            |request, budget| {
+                let allowed = meant.and(request::conditions_hold(allow, request));
+                if allowed == Truth::No {
+                    return ControlFlow::Continue(());
+                }
+                let mut denying = Vec::new();
+                for fence in &fences {
+                    let denied = actor
+                        .is_meant(&fence.deny.who)
+                        .and(request::conditions_hold(fence.deny, request));
+                    if denied != Truth::No {
+                        denying.push((fence, denied));
+                    }
+                }
+                if let Err(doubt) = budget.spend(targets.len() * (denying.len() + 1)) {
+                    found.doubts.insert(doubt);
+                    return ControlFlow::Break(());
+                }
+                targets.retain(
+                    |(action, resource)| match outcome(allowed, &denying, action, *resource) {
+                        Truth::Yes => {
+                            found.actions.insert(action.name.clone());
+                            found.statements.insert(allow.label.clone());
+                            false
+                        }
+                        Truth::Unclear(doubt) => {
+                            found.doubts.insert(doubt);
+                            true
+                        }
+                        Truth::No => true,
+                    },
+                );
+                if targets.is_empty() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            },
+        )
     }
 
     /// Names in Allow statements that do not say whose they are, and unique ids that a condition asks for.
@@ -333,27 +357,47 @@ fn resources_of(allow: &Statement) -> Vec<&str> {
     allow.resources.list.iter().map(String::as_str).collect()
 }
 
-/// Whether the action is allowed on at least one of the resources.
+/// A Deny statement with what it covers, looked up once.
+struct Fence<'p, 'a> {
+    deny: &'p Statement,
+    resources: Vec<bool>,
+    actions: BTreeSet<&'a str>,
+}
+
+impl<'p, 'a> Fence<'p, 'a> {
+    fn new(deny: &'p Statement, resources: &[&str], actions: &'a [Action]) -> Self {
+        let covered = actions.iter().filter(|action| deny.actions.cover(&action.lower));
+        Self {
+            deny,
+            resources: resources
+                .iter()
+                .map(|resource| deny.resources.cover(resource))
+                .collect(),
+            actions: covered.map(|action| action.lower.as_str()).collect(),
+        }
+    }
+
+    fn covers(&self, action: &Action, resource: usize) -> bool {
+        self.resources.get(resource).copied().unwrap_or(false) && self.actions.contains(action.lower.as_str())
+    }
+}
+
+/// Whether the action is allowed on the resource.
 fn outcome<'p>(
     allowed: Truth<'p>,
-    denying: &[(&Statement, Truth<'p>)],
+    denying: &[(&Fence<'p, '_>, Truth<'p>)],
     action: &Action,
-    resources: &[&str],
+    resource: usize,
 ) -> Truth<'p> {
-    let mut best = Truth::No;
-    for resource in resources {
-        let mut denied = Truth::No;
-        for (deny, truth) in denying {
-            if deny.actions.cover(&action.lower) && deny.resources.cover(resource) {
-                denied = denied.or(*truth);
-            }
+    let mut denied = Truth::No;
+    for (fence, truth) in denying {
+        if fence.covers(action, resource) {
+            denied = denied.or(*truth);
         }
-        let here = match denied {
-            Truth::Yes => Truth::No,
-            Truth::Unclear(doubt) => allowed.and(Truth::Unclear(doubt)),
-            Truth::No => allowed,
-        };
-        best = best.or(here);
     }
-    best
+    match denied {
+        Truth::Yes => Truth::No,
+        Truth::Unclear(doubt) => allowed.and(Truth::Unclear(doubt)),
+        Truth::No => allowed,
+    }
 }

@@ -15,6 +15,54 @@ use super::{Reach, pattern};
 /// More combinations than this are not tried for one statement.
 pub(crate) const MAX_REQUESTS: usize = 4096;
 
+/// Work that one question about one document may cost, in units of about a nanosecond to ten. A real policy needs some
+/// thousands. Whoever may write a policy must not be able to keep keyvigil busy with it.
+const BUDGET: usize = 20_000_000;
+
+/// Work that is left.
+#[derive(Debug)]
+pub(crate) struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(BUDGET)
+    }
+}
+
+impl Budget {
+    /// Takes the cost of some work; the doubt says that there is none left.
+    pub(crate) fn spend<'p>(&mut self, cost: usize) -> Result<(), Doubt<'p>> {
+        match self.0.checked_sub(cost) {
+            Some(left) => {
+                self.0 = left;
+                Ok(())
+            }
+            None => {
+                self.0 = 0;
+                Err(Doubt::TooComplex)
+            }
+        }
+    }
+}
+
+/// What comparing with a text costs: a pattern may have to be tried at every place.
+pub(crate) fn cost_of(text: &str) -> usize {
+    let length = text.len();
+    if pattern::has_wildcard(text) {
+        16 + length + length * length / 64
+    } else {
+        16 + length
+    }
+}
+
+fn cost_of_conditions(statement: &Statement) -> usize {
+    let values = statement
+        .conditions
+        .iter()
+        .flat_map(|condition| &condition.values);
+    16 + values.map(|value| cost_of(value)).sum::<usize>()
+}
+
 /// The part of a request that conditions see.
 pub(crate) type Request<'c, 'p> = [(&'p str, &'c Has<'p>)];
 
@@ -36,13 +84,14 @@ pub(crate) fn conditions_hold<'p>(statement: &'p Statement, request: &Request<'_
 }
 
 /// Calls `visit` with each request that the actor could send, as far as the conditions of `statements` see it.
-/// `fixed` keys have that value. Gives up with a doubt if there are too many.
+/// `fixed` keys have that value. Gives up with a doubt if there are too many or the budget is used up.
 pub(crate) fn each<'p>(
     statements: &[&'p Statement],
     actor: &Actor,
     reach: Reach,
     fixed: &[(&str, Has<'p>)],
-    mut visit: impl FnMut(&Request<'_, 'p>) -> ControlFlow<()>,
+    budget: &mut Budget,
+    mut visit: impl FnMut(&Request<'_, 'p>, &mut Budget) -> ControlFlow<()>,
 ) -> Result<(), Doubt<'p>> {
     let mut choices: Vec<(&'p str, Vec<Has<'p>>)> = Vec::new();
     let mut total: usize = 1;
@@ -62,15 +111,20 @@ pub(crate) fn each<'p>(
     if total > MAX_REQUESTS {
         return Err(Doubt::TooComplex);
     }
+    let cost: usize = statements
+        .iter()
+        .map(|statement| cost_of_conditions(statement))
+        .sum();
     let mut request = Vec::with_capacity(choices.len());
     for number in 0..total {
+        budget.spend(cost)?;
         request.clear();
         let mut rest = number;
         for (key, values) in &choices {
             request.push((*key, &values[rest % values.len()]));
             rest /= values.len();
         }
-        if visit(&request).is_break() {
+        if visit(&request, budget).is_break() {
             break;
         }
     }

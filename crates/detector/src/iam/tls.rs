@@ -12,7 +12,8 @@ use std::ops::ControlFlow;
 use super::actor::{self, Actor};
 use super::document::{Document, Effect, Statement};
 use super::operator::{Doubt, Has, Truth};
-use super::{Outsider, Reach, TlsEnforcement, pattern, request};
+use super::request::{self, Budget};
+use super::{Outsider, Reach, TlsEnforcement, pattern};
 
 /// Actions tried: what people list by hand, and one that only `s3:*` covers.
 const PROBES: [(&str, &str); 6] = [
@@ -34,11 +35,12 @@ pub(crate) fn enforcement(document: &Document, bucket: &str) -> TlsEnforcement {
     let actors = actors(document);
     let mut open = Open::default();
     let mut tried: usize = 0;
+    let mut budget = Budget::default();
     for (place, resource) in resources(document, bucket) {
         for (action, shown) in actions(document) {
             for actor in &actors {
                 tried += 1;
-                match escapes(&denies, actor, &action, &resource) {
+                match escapes(&denies, actor, (&action, &resource), &mut budget) {
                     Escape::No => {}
                     Escape::Yes { always } => {
                         open.count += 1;
@@ -106,7 +108,14 @@ enum Escape<'p> {
 }
 
 /// Whether the actor can send the action over plain HTTP without being refused.
-fn escapes<'p>(denies: &[&'p Statement], actor: &Actor, action: &str, resource: &str) -> Escape<'p> {
+fn escapes<'p>(
+    denies: &[&'p Statement],
+    actor: &Actor,
+    (action, resource): (&str, &str),
+    budget: &mut Budget,
+) -> Escape<'p> {
+    let reach = Reach::WithinNetwork;
+
     let concerned: Vec<&Statement> = denies
         .iter()
         .copied()
@@ -121,7 +130,7 @@ fn escapes<'p>(denies: &[&'p Statement], actor: &Actor, action: &str, resource: 
         ("s3:tlsversion", Has::one("0")),
     ];
     let (mut open, mut refused, mut unclear) = (false, false, None);
-    let tried = request::each(&concerned, actor, Reach::WithinNetwork, &plain_http, |request| {
+    let tried = request::each(&concerned, actor, reach, &plain_http, budget, |request, _| {
         let mut denied = Truth::No;
         for deny in &concerned {
             let here = actor

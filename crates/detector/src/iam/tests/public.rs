@@ -436,3 +436,41 @@ fn what_is_shown_cannot_disturb_a_message() {
         "arn:aws:iam::222222222222:role/@U1x may call kms:Decrypt (statement #1)"
     );
 }
+
+/// Documents of the size that AWS accepts, made to keep an evaluator busy. The test ends; that is its point.
+#[test]
+fn hostile_documents_come_to_an_end() {
+    let stars = "*a".repeat(500);
+    let mut principals = String::new();
+    for index in 0..600 {
+        principals.push_str(&format!(
+            "\"arn:aws:iam::{:012}:role/r{index}\",",
+            500_000_000_000u64 + index
+        ));
+    }
+    let many_denies: String = (0..150)
+        .map(|index| {
+            format!(
+                r#",{{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{{"StringLike":{{"aws:PrincipalTag/t{}":"{stars}{index}"}}}}}}"#,
+                index % 9
+            )
+        })
+        .collect();
+    let open = r#"{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringLike":{"aws:PrincipalTag/x":"y*"}}}"#;
+    let hostile = resource_policy(&format!("{open}{many_denies}"));
+    check("hundreds of patterns", &hostile, Is::Unclear);
+    let named = resource_policy(&format!(
+        r#"{{"Effect":"Allow","Principal":{{"AWS":[{principals}"111111111111"]}},"Action":"kms:*","Resource":"*"}}{many_denies}"#
+    ));
+    check("hundreds of names", &named, Is::Closed);
+    let access = outside_principals(&named, &Boundary::default());
+    assert!(!access.doubts.is_empty(), "{} grants", access.grants.len());
+    let tls = tls_enforcement(&named, "arn:aws:s3:::b");
+    assert_eq!(tls, TlsEnforcement::NotEnforced);
+    let resources = "\"arn:aws:s3:::".to_owned() + &"*b".repeat(900) + "\",";
+    let wide = resource_policy(&format!(
+        r#"{{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":[{0}"x"]}},{{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":[{0}"x"]}}"#,
+        resources.repeat(60)
+    ));
+    assert_ne!(public_access(&wide), PublicAccess::Public(Vec::new()));
+}
