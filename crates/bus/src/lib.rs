@@ -58,6 +58,17 @@ pub struct Publisher {
     waiting: Arc<AtomicUsize>,
 }
 
+/// How many observations wait in a topic. Does not keep the topic open.
+#[derive(Clone, Debug)]
+pub struct Depth(Arc<AtomicUsize>);
+
+impl Depth {
+    /// The number now.
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The receiving side: the pipeline's.
 pub struct Subscriber {
     receiver: mpsc::Receiver<Delivery>,
@@ -102,6 +113,11 @@ impl Publisher {
             return Err(NotCommitted);
         }
         Ok(receipt)
+    }
+
+    /// Tells the depth without keeping the topic open.
+    pub fn depth_handle(&self) -> Depth {
+        Depth(Arc::clone(&self.waiting))
     }
 
     /// Observations that wait, those for which a publisher is still looking for room included.

@@ -15,13 +15,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use keyvigil_connector::call::Clock;
 use keyvigil_model::time::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::metrics::Metrics;
-use crate::supervisor::Stop;
+use crate::supervisor::{Stop, stopped};
 
 /// Headers must be complete within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,7 +39,7 @@ pub struct AdminState {
     /// Whether the daemon can do its work.
     pub readiness: Arc<Readiness>,
     /// The clock.
-    pub now: fn() -> Timestamp,
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Whether the daemon can do its work. Written by the pipeline and the delivery, read by `/readyz`.
@@ -69,7 +70,10 @@ impl Readiness {
     /// A receiver failed. The time of the first failure in a row counts.
     pub fn delivery_fails(&self, now: Timestamp) {
         // Only the first failure is kept: losing the race means that another one was first.
-        let _kept = self.deaf_since.compare_exchange(0, seconds(now), Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let _kept = self
+            .deaf_since
+            .compare_exchange(0, seconds(now), Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok();
     }
 
     /// Reasons not to be ready; empty if ready.
@@ -105,10 +109,12 @@ pub async fn serve(listener: Arc<TcpListener>, state: AdminState, mut stop: Stop
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stopping| *stopping) => return,
+            () = stopped(&mut stop) => return,
         };
         while connections.try_join_next().is_some() {}
         let stream = match accepted {
@@ -142,17 +148,25 @@ fn router(state: AdminState) -> Router {
 
 async fn metrics(State(state): State<AdminState>) -> Response {
     match state.metrics.render() {
-        Ok(page) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response(),
+        Ok(page) => (
+            [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+            page,
+        )
+            .into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
 
 async fn ready(State(state): State<AdminState>) -> Response {
-    let problems = state.readiness.problems((state.now)());
+    let problems = state.readiness.problems(state.clock.now());
     if problems.is_empty() {
         return "ready\n".into_response();
     }
-    (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", problems.join("\n"))).into_response()
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("{}\n", problems.join("\n")),
+    )
+        .into_response()
 }
 
 #[cfg(test)]
@@ -167,11 +181,18 @@ mod tests {
         assert_eq!(readiness.problems(start), ["pipeline: not started yet"]);
         readiness.pipeline_alive(start);
         assert!(readiness.problems(later(60)).is_empty());
-        assert_eq!(readiness.problems(later(121)), ["pipeline: no progress for two minutes"]);
+        assert_eq!(
+            readiness.problems(later(121)),
+            ["pipeline: no progress for two minutes"]
+        );
         readiness.pipeline_alive(later(400));
         readiness.delivery_fails(start);
         readiness.delivery_fails(later(390));
-        assert_eq!(readiness.problems(later(401)).len(), 1, "the first failure counts, not the last");
+        assert_eq!(
+            readiness.problems(later(401)).len(),
+            1,
+            "the first failure counts, not the last"
+        );
         readiness.delivery_works();
         assert!(readiness.problems(later(401)).is_empty());
     }

@@ -7,10 +7,22 @@ use keyvigil_model::severity::Severity;
 
 /// keyvigil watches every encryption key in every cloud a company uses.
 #[derive(Parser, Debug)]
-#[command(name = "keyvigil", version, about, propagate_version = true, subcommand_required = true)]
+#[command(
+    name = "keyvigil",
+    version,
+    about,
+    propagate_version = true,
+    subcommand_required = true
+)]
 pub struct Cli {
     /// The configuration file.
-    #[arg(long, short, global = true, env = "KEYVIGIL_CONFIG", default_value = "/etc/keyvigil/keyvigil.toml")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "KEYVIGIL_CONFIG",
+        default_value = "/etc/keyvigil/keyvigil.toml"
+    )]
     pub config: PathBuf,
     /// How log lines look: `auto` is human on a terminal and JSON otherwise.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Auto)]
@@ -174,8 +186,7 @@ pub enum LogFormat {
 }
 
 fn parse_severity(text: &str) -> Result<Severity, String> {
-    Severity::parse(text)
-        .ok_or_else(|| String::from("accepted values: info, low, medium, high, critical"))
+    Severity::parse(text).ok_or_else(|| String::from("accepted values: info, low, medium, high, critical"))
 }
 
 #[cfg(test)]

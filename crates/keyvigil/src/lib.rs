@@ -1,9 +1,21 @@
 //! The daemon and the commands of keyvigil.
 pub mod admin;
+pub mod app;
 pub mod cli;
 pub mod config;
+pub mod configuration;
+pub mod delivery;
+pub mod demo;
+pub mod doctor;
 pub mod exit;
+pub mod findings;
 pub mod logging;
 pub mod metrics;
 pub mod output;
+pub mod pipeline;
+pub mod receivers;
+pub mod registry;
+pub mod replay;
+pub mod rules;
+pub mod scan;
 pub mod supervisor;

@@ -26,7 +26,13 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
             .with_target(false);
         registry.with(layer).try_init()
     } else {
-        registry.with(tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr)).try_init()
+        registry
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .json()
+                    .with_writer(std::io::stderr),
+            )
+            .try_init()
     };
     started.map_err(|error| error.to_string())
 }

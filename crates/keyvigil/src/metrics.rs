@@ -10,7 +10,8 @@ use keyvigil_model::provider::Provider;
 use keyvigil_model::severity::Severity;
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 /// The metrics of the daemon.
@@ -74,7 +75,9 @@ pub struct Metrics {
 }
 
 /// Seconds from a moment to minutes: what lies between an event and its alert.
-const LAG_BUCKETS: &[f64] = &[0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 21_600.0, 86_400.0];
+const LAG_BUCKETS: &[f64] = &[
+    0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 21_600.0, 86_400.0,
+];
 /// Milliseconds to seconds: what a stage of the pipeline takes.
 const STAGE_BUCKETS: &[f64] = &[0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 
@@ -88,54 +91,154 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let metrics = Self {
-            config_last_reload_successful: gauge(&registry, "config_last_reload_successful",
-                "1 if the configuration in effect is the one on disk at the last reload")?,
-            config_last_reload_success_timestamp: real_gauge(&registry,
-                "config_last_reload_success_timestamp_seconds", "when the configuration in effect was loaded")?,
+            config_last_reload_successful: gauge(
+                &registry,
+                "config_last_reload_successful",
+                "1 if the configuration in effect is the one on disk at the last reload",
+            )?,
+            config_last_reload_success_timestamp: real_gauge(
+                &registry,
+                "config_last_reload_success_timestamp_seconds",
+                "when the configuration in effect was loaded",
+            )?,
             rules_loaded: gauges(&registry, "rules_loaded", "rules and controls loaded", &["kind"])?,
-            source_up: gauges(&registry, "source_up", "1 if the last call of the source succeeded",
-                &["source", "provider"])?,
-            source_events_received: counters(&registry, "source_events_received_total",
-                "audit records received, duplicates and uninteresting ones included", &["source", "provider"])?,
-            source_errors: counters(&registry, "source_errors_total", "failed calls", &["source", "reason"])?,
-            source_last_event_timestamp: real_gauges(&registry, "source_last_event_timestamp_seconds",
-                "newest event time seen", &["source"])?,
-            source_last_success_timestamp: real_gauges(&registry, "source_last_success_timestamp_seconds",
-                "last successful call", &["source"])?,
-            source_checkpoint_timestamp: real_gauges(&registry, "source_checkpoint_timestamp_seconds",
-                "everything older is durably processed", &["source"])?,
-            source_lag: histograms(&registry, "source_lag_seconds", "commit time minus event time", &["source"],
-                LAG_BUCKETS)?,
-            source_duplicate_events: counters(&registry, "source_duplicate_events_total",
-                "relevant records that were seen before", &["source"])?,
-            quarantined_records: counters(&registry, "quarantined_records_total",
-                "records, messages and objects that could not be read", &["source", "reason"])?,
-            pipeline_queue: gauges(&registry, "pipeline_queue_events", "observations that wait", &["stage"])?,
-            pipeline_duration: histograms(&registry, "pipeline_duration_seconds", "time that a stage takes",
-                &["stage"], STAGE_BUCKETS)?,
-            detection_latency: histograms(&registry, "detection_latency_seconds",
-                "event time to finding stored", &["provider"], LAG_BUCKETS)?,
-            detections: counters(&registry, "detections_total", "findings raised",
-                &["rule", "severity", "provider"])?,
+            source_up: gauges(
+                &registry,
+                "source_up",
+                "1 if the last call of the source succeeded",
+                &["source", "provider"],
+            )?,
+            source_events_received: counters(
+                &registry,
+                "source_events_received_total",
+                "audit records received, duplicates and uninteresting ones included",
+                &["source", "provider"],
+            )?,
+            source_errors: counters(
+                &registry,
+                "source_errors_total",
+                "failed calls",
+                &["source", "reason"],
+            )?,
+            source_last_event_timestamp: real_gauges(
+                &registry,
+                "source_last_event_timestamp_seconds",
+                "newest event time seen",
+                &["source"],
+            )?,
+            source_last_success_timestamp: real_gauges(
+                &registry,
+                "source_last_success_timestamp_seconds",
+                "last successful call",
+                &["source"],
+            )?,
+            source_checkpoint_timestamp: real_gauges(
+                &registry,
+                "source_checkpoint_timestamp_seconds",
+                "everything older is durably processed",
+                &["source"],
+            )?,
+            source_lag: histograms(
+                &registry,
+                "source_lag_seconds",
+                "commit time minus event time",
+                &["source"],
+                LAG_BUCKETS,
+            )?,
+            source_duplicate_events: counters(
+                &registry,
+                "source_duplicate_events_total",
+                "relevant records that were seen before",
+                &["source"],
+            )?,
+            quarantined_records: counters(
+                &registry,
+                "quarantined_records_total",
+                "records, messages and objects that could not be read",
+                &["source", "reason"],
+            )?,
+            pipeline_queue: gauges(
+                &registry,
+                "pipeline_queue_events",
+                "observations that wait",
+                &["stage"],
+            )?,
+            pipeline_duration: histograms(
+                &registry,
+                "pipeline_duration_seconds",
+                "time that a stage takes",
+                &["stage"],
+                STAGE_BUCKETS,
+            )?,
+            detection_latency: histograms(
+                &registry,
+                "detection_latency_seconds",
+                "event time to finding stored",
+                &["provider"],
+                LAG_BUCKETS,
+            )?,
+            detections: counters(
+                &registry,
+                "detections_total",
+                "findings raised",
+                &["rule", "severity", "provider"],
+            )?,
             findings: gauges(&registry, "findings", "alerts by state", &["severity", "status"])?,
-            finding_oldest_open_timestamp: real_gauges(&registry, "finding_oldest_open_timestamp_seconds",
-                "when the oldest open alert was opened; 0 if none is open", &["severity"])?,
-            findings_suppressed: counters(&registry, "findings_suppressed_total",
-                "findings that were found and not alerted", &["severity", "mechanism"])?,
-            posture_checks: gauges(&registry, "posture_checks", "verdicts of a control", &["check", "status"])?,
-            key_operations: counters(&registry, "key_operations_total", "operations on keys and secrets",
-                &["provider", "operation", "outcome"])?,
-            notifications: counters(&registry, "notifications_total", "messages that the receiver accepted",
-                &["integration", "receiver"])?,
-            notifications_failed: counters(&registry, "notifications_failed_total", "failed attempts to deliver",
-                &["integration", "receiver", "reason"])?,
-            notification_oldest_pending_timestamp: real_gauges(&registry,
+            finding_oldest_open_timestamp: real_gauges(
+                &registry,
+                "finding_oldest_open_timestamp_seconds",
+                "when the oldest open alert was opened; 0 if none is open",
+                &["severity"],
+            )?,
+            findings_suppressed: counters(
+                &registry,
+                "findings_suppressed_total",
+                "findings that were found and not alerted",
+                &["severity", "mechanism"],
+            )?,
+            posture_checks: gauges(
+                &registry,
+                "posture_checks",
+                "verdicts of a control",
+                &["check", "status"],
+            )?,
+            key_operations: counters(
+                &registry,
+                "key_operations_total",
+                "operations on keys and secrets",
+                &["provider", "operation", "outcome"],
+            )?,
+            notifications: counters(
+                &registry,
+                "notifications_total",
+                "messages that the receiver accepted",
+                &["integration", "receiver"],
+            )?,
+            notifications_failed: counters(
+                &registry,
+                "notifications_failed_total",
+                "failed attempts to deliver",
+                &["integration", "receiver", "reason"],
+            )?,
+            notification_oldest_pending_timestamp: real_gauges(
+                &registry,
                 "notification_oldest_pending_timestamp_seconds",
-                "when the oldest waiting message was queued; 0 if none waits", &["receiver"])?,
-            notification_latency: histograms(&registry, "notification_latency_seconds",
-                "message queued to message accepted", &["integration"], LAG_BUCKETS)?,
-            notification_dead_letters: gauges(&registry, "notification_dead_letters",
-                "messages that were given up and wait for a person", &["receiver"])?,
+                "when the oldest waiting message was queued; 0 if none waits",
+                &["receiver"],
+            )?,
+            notification_latency: histograms(
+                &registry,
+                "notification_latency_seconds",
+                "message queued to message accepted",
+                &["integration"],
+                LAG_BUCKETS,
+            )?,
+            notification_dead_letters: gauges(
+                &registry,
+                "notification_dead_letters",
+                "messages that were given up and wait for a person",
+                &["receiver"],
+            )?,
             store_size: gauge(&registry, "store_size_bytes", "size of the store on disk")?,
             registry,
         };
@@ -156,17 +259,24 @@ impl Metrics {
         }
         for severity in Severity::ALL {
             for state in AlertState::ALL {
-                self.findings.with_label_values(&[severity.as_str(), state.as_str()]).set(0);
+                self.findings
+                    .with_label_values(&[severity.as_str(), state.as_str()])
+                    .set(0);
             }
             for mechanism in MECHANISMS {
-                self.findings_suppressed.with_label_values(&[severity.as_str(), mechanism]);
+                self.findings_suppressed
+                    .with_label_values(&[severity.as_str(), mechanism]);
             }
-            self.finding_oldest_open_timestamp.with_label_values(&[severity.as_str()]).set(0.0);
+            self.finding_oldest_open_timestamp
+                .with_label_values(&[severity.as_str()])
+                .set(0.0);
         }
-        self.detection_latency.with_label_values(&[Provider::Aws.as_str()]);
+        self.detection_latency
+            .with_label_values(&[Provider::Aws.as_str()]);
         for outcome in Outcome::ALL {
             for operation in KEY_OPERATIONS {
-                self.key_operations.with_label_values(&[Provider::Aws.as_str(), operation, outcome.as_str()]);
+                self.key_operations
+                    .with_label_values(&[Provider::Aws.as_str(), operation, outcome.as_str()]);
             }
         }
         Ok(())
@@ -174,14 +284,16 @@ impl Metrics {
 
     /// Sets the series of one source to zero.
     pub fn initialise_source(&self, source: &str, provider: Provider) {
-        self.source_events_received.with_label_values(&[source, provider.as_str()]);
+        self.source_events_received
+            .with_label_values(&[source, provider.as_str()]);
         self.source_duplicate_events.with_label_values(&[source]);
         self.source_lag.with_label_values(&[source]);
         for class in keyvigil_connector::failure::FailureClass::ALL {
             self.source_errors.with_label_values(&[source, class.as_str()]);
         }
         for reason in QuarantineReason::ALL {
-            self.quarantined_records.with_label_values(&[source, reason.as_str()]);
+            self.quarantined_records
+                .with_label_values(&[source, reason.as_str()]);
         }
     }
 
@@ -192,7 +304,15 @@ impl Metrics {
 }
 
 /// Values of the label `operation` of `keyvigil_key_operations_total`.
-pub const KEY_OPERATIONS: [&str; 7] = ["encrypt", "decrypt", "sign", "datakey", "secret_read", "admin", "read"];
+pub const KEY_OPERATIONS: [&str; 7] = [
+    "encrypt",
+    "decrypt",
+    "sign",
+    "datakey",
+    "secret_read",
+    "admin",
+    "read",
+];
 
 /// The value of the label `operation` for an action on a key or secret.
 pub fn key_operation(action: keyvigil_model::action::Action) -> &'static str {
@@ -225,15 +345,30 @@ fn real_gauge(registry: &Registry, name: &str, help: &str) -> Result<Gauge, prom
     register(registry, Gauge::with_opts(options(name, help))?)
 }
 
-fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+fn gauges(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntGaugeVec, prometheus::Error> {
     register(registry, IntGaugeVec::new(options(name, help), labels)?)
 }
 
-fn real_gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+fn real_gauges(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<GaugeVec, prometheus::Error> {
     register(registry, GaugeVec::new(options(name, help), labels)?)
 }
 
-fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
     register(registry, IntCounterVec::new(options(name, help), labels)?)
 }
 
@@ -244,7 +379,9 @@ fn histograms(
     labels: &[&str],
     buckets: &[f64],
 ) -> Result<HistogramVec, prometheus::Error> {
-    let options = HistogramOpts::new(name, help).namespace("keyvigil").buckets(buckets.to_vec());
+    let options = HistogramOpts::new(name, help)
+        .namespace("keyvigil")
+        .buckets(buckets.to_vec());
     register(registry, HistogramVec::new(options, labels)?)
 }
 
@@ -257,8 +394,14 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         metrics.initialise_source("aws/prod", Provider::Aws);
         let page = metrics.render().unwrap();
-        assert!(page.contains("keyvigil_findings{severity=\"critical\",status=\"open\"} 0"), "{page}");
+        assert!(
+            page.contains("keyvigil_findings{severity=\"critical\",status=\"open\"} 0"),
+            "{page}"
+        );
         assert!(page.contains("keyvigil_build_info{version="), "{page}");
-        assert!(page.contains("keyvigil_source_errors_total{reason=\"denied\",source=\"aws/prod\"} 0"), "{page}");
+        assert!(
+            page.contains("keyvigil_source_errors_total{reason=\"denied\",source=\"aws/prod\"} 0"),
+            "{page}"
+        );
     }
 }

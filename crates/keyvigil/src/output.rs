@@ -57,7 +57,10 @@ pub fn write_ndjson(out: &mut dyn Write, finding: &Finding, status: &str) -> io:
         region: finding.region.as_str(),
         time: finding.time.to_string(),
         principal: finding.principal.as_ref().map(|principal| principal.id.as_str()),
-        principal_kind: finding.principal.as_ref().map(|principal| principal.kind.as_str()),
+        principal_kind: finding
+            .principal
+            .as_ref()
+            .map(|principal| principal.kind.as_str()),
         session: finding
             .principal
             .as_ref()
@@ -76,7 +79,10 @@ pub fn write_ndjson(out: &mut dyn Write, finding: &Finding, status: &str) -> io:
         evidence: finding
             .evidence
             .iter()
-            .map(|fact| EvidenceLine { label: fact.label, value: fact.value.raw() })
+            .map(|fact| EvidenceLine {
+                label: fact.label,
+                value: fact.value.raw(),
+            })
             .collect(),
         fingerprint: finding.fingerprint.to_string(),
     };
@@ -87,13 +93,21 @@ pub fn write_ndjson(out: &mut dyn Write, finding: &Finding, status: &str) -> io:
 /// Writes one finding for people. Attacker-chosen text is stripped of everything that a terminal would obey.
 pub fn write_human(out: &mut dyn Write, finding: &Finding, status: &str) -> io::Result<()> {
     let label = finding.severity.as_str().to_uppercase();
-    writeln!(out, "{label:<8}  {}  [{}] {}", finding.title, finding.check, finding.id)?;
+    writeln!(
+        out,
+        "{label:<8}  {}  [{}] {}",
+        finding.title, finding.check, finding.id
+    )?;
     writeln!(out, "          {}", finding.summary.one_line(400))?;
     let mut facts = vec![format!("{} {} {}", finding.time, finding.account, finding.region)];
     if let Some(principal) = &finding.principal {
         facts.push(format!("by {}", clean(principal.id.as_str())));
     }
-    if let Some(source) = finding.network.as_ref().and_then(|network| network.source.as_ref()) {
+    if let Some(source) = finding
+        .network
+        .as_ref()
+        .and_then(|network| network.source.as_ref())
+    {
         facts.push(format!("from {}", source.one_line(60)));
     }
     if finding.outcome != Outcome::Success {
@@ -107,7 +121,12 @@ pub fn write_human(out: &mut dyn Write, finding: &Finding, status: &str) -> io::
         for advice in &finding.advice {
             match &advice.command {
                 Some(command) => {
-                    writeln!(out, "          → {} ({})\n              {command}", advice.text, advice.effect.as_str())?;
+                    writeln!(
+                        out,
+                        "          → {} ({})\n              {command}",
+                        advice.text,
+                        advice.effect.as_str()
+                    )?;
                 }
                 None => writeln!(out, "          → {}", advice.text)?,
             }

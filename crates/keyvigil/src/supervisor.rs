@@ -11,6 +11,11 @@ use tokio::time::Instant;
 /// Tells every task that the daemon is stopping. `false` until then.
 pub type Stop = watch::Receiver<bool>;
 
+/// Returns when the daemon stops. A closed channel means the same: nobody is left who could ask.
+pub async fn stopped(stop: &mut Stop) {
+    let _closed = stop.wait_for(|stopping| *stopping).await.is_err();
+}
+
 /// After a panic a task waits this long, doubled with every further panic.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest wait before a restart.
@@ -33,7 +38,10 @@ impl Default for Supervisor {
 impl Supervisor {
     /// A supervisor without tasks.
     pub fn new() -> Self {
-        Self { tasks: JoinSet::new(), stop: watch::Sender::new(false) }
+        Self {
+            tasks: JoinSet::new(),
+            stop: watch::Sender::new(false),
+        }
     }
 
     /// What tells a task that the daemon is stopping.
@@ -108,7 +116,7 @@ where
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            _ = stop.wait_for(|stopping| *stopping) => break,
+            () = stopped(&mut stop) => break,
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
@@ -139,7 +147,10 @@ mod tests {
             tokio::time::advance(Duration::from_millis(100)).await;
             tokio::task::yield_now().await;
         }
-        assert_eq!(supervisor.shut_down(Duration::from_secs(5)).await, ShutDown::Complete);
+        assert_eq!(
+            supervisor.shut_down(Duration::from_secs(5)).await,
+            ShutDown::Complete
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -147,6 +158,9 @@ mod tests {
         let mut supervisor = Supervisor::new();
         supervisor.keep_running("deaf", || std::future::pending());
         tokio::task::yield_now().await;
-        assert_eq!(supervisor.shut_down(Duration::from_secs(1)).await, ShutDown::TimedOut { left: 1 });
+        assert_eq!(
+            supervisor.shut_down(Duration::from_secs(1)).await,
+            ShutDown::TimedOut { left: 1 }
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What the operator writes about receivers.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 /// A Slack channel, reached by an incoming webhook.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Deserialize, serde::Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlackConfig {
     /// The address of the incoming webhook. It is a credential: prefer `{ file = "…" }` or `{ env = "…" }`.
@@ -19,7 +20,7 @@ pub struct SlackConfig {
 }
 
 /// A PagerDuty service, reached by the Events API v2.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Deserialize, serde::Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PagerDutyConfig {
     /// The integration key of the service: 32 characters. Prefer `{ file = "…" }` or `{ env = "…" }`.
@@ -33,7 +34,7 @@ pub struct PagerDutyConfig {
 }
 
 /// Where a PagerDuty account lives.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, serde::Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, serde::Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PagerDutyRegion {
     /// `events.pagerduty.com`
@@ -144,6 +145,18 @@ impl fmt::Display for BadReceiver {
 }
 
 impl std::error::Error for BadReceiver {}
+
+impl serde::Serialize for SecretSource {
+    /// For showing a configuration: where the secret comes from, never the secret.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let place = |name: &'static str, value: &str| BTreeMap::from([(name, value.to_owned())]);
+        match self {
+            Self::Literal(_) => serializer.serialize_str("****"),
+            Self::Env(name) => place("env", name).serialize(serializer),
+            Self::File(path) => place("file", &path.display().to_string()).serialize(serializer),
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for SecretSource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

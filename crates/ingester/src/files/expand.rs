@@ -32,7 +32,7 @@ pub enum PathProblem {
     },
 }
 
-/// Expands every path: a file is itself, a folder is every file below it, a pattern (`*`, `?`, and `**` for any depth)
+/// Expands every path: a file is itself, a folder is every file below it that is called like a log, a pattern (`*`, `?`, and `**` for any depth)
 /// is what matches. The result is sorted, without repetitions; hidden files below folders are left out, links are not
 /// followed. Problems do not keep the rest from being read.
 pub fn expand(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathProblem>) {
@@ -92,7 +92,7 @@ fn walk_into(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failed> {
             }
             if kind.is_dir() {
                 folders.push(entry.path());
-            } else if kind.is_file() {
+            } else if kind.is_file() && is_log_name(&entry) {
                 files.push(entry.path());
             }
         }
@@ -111,6 +111,15 @@ fn entries(folder: &Path) -> Result<Vec<DirEntry>, Failed> {
 
 fn is_hidden(entry: &DirEntry) -> bool {
     entry.file_name().to_string_lossy().starts_with('.')
+}
+
+/// Below a folder only files that are called like logs are read: a licence or a note beside them is not a broken log.
+/// A file that is named itself is always read.
+fn is_log_name(entry: &DirEntry) -> bool {
+    let name = entry.file_name().to_string_lossy().to_ascii_lowercase();
+    [".json", ".jsonl", ".ndjson", ".log", ".gz"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
 }
 
 fn is_pattern(path: &Path) -> bool {

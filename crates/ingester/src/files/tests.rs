@@ -190,7 +190,8 @@ fn paths_are_expanded() {
         assert_eq!(relative, expected, "{patterns:?}");
         assert_eq!(trouble.len(), problems, "{patterns:?} {trouble:?}");
     };
-    let all = ["a.json", "b/1.json", "b/2.json.gz", "c/d/3.json.gz", "odd*name"];
+    // A file without the name of a log is only read when it is named itself.
+    let all = ["a.json", "b/1.json", "b/2.json.gz", "c/d/3.json.gz"];
     check(&[""], &all, 0);
     check(&["b", "b/1.json", "b/*.json"], &["b/1.json", "b/2.json.gz"], 0);
     check(&["**/*.gz"], &["b/2.json.gz", "c/d/3.json.gz"], 0);

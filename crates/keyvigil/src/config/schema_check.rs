@@ -10,7 +10,10 @@ use super::Problem;
 
 /// All differences between `value` and `schema`, in the order of the document.
 pub(super) fn check(value: &Value, schema: &Value) -> Vec<Problem> {
-    let mut walk = Walk { root: schema, problems: Vec::new() };
+    let mut walk = Walk {
+        root: schema,
+        problems: Vec::new(),
+    };
     walk.visit(value, schema, "");
     walk.problems
 }
@@ -23,7 +26,11 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn report(&mut self, key: &str, problem: String, accepted: String) {
         let key = if key.is_empty() { "(top level)" } else { key };
-        self.problems.push(Problem { key: key.to_owned(), problem, accepted });
+        self.problems.push(Problem {
+            key: key.to_owned(),
+            problem,
+            accepted,
+        });
     }
 
     fn visit(&mut self, value: &Value, schema: &'a Value, key: &str) {
@@ -39,7 +46,11 @@ impl<'a> Walk<'a> {
             return;
         }
         if !has_type(value, schema) {
-            return self.report(key, format!("{} is {}", shown(value), type_of(value)), types(schema).join(" or "));
+            return self.report(
+                key,
+                format!("{} is {}", shown(value), type_of(value)),
+                types(schema).join(" or "),
+            );
         }
         self.visit_range(value, schema, key);
         match value {
@@ -58,13 +69,20 @@ impl<'a> Walk<'a> {
     fn visit_table(&mut self, table: &serde_json::Map<String, Value>, schema: &'a Value, key: &str) {
         let properties = schema.get("properties").and_then(Value::as_object);
         for (name, member) in table {
-            let path = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+            let path = if key.is_empty() {
+                name.clone()
+            } else {
+                format!("{key}.{name}")
+            };
             match properties.and_then(|known| known.get(name)) {
                 Some(member_schema) => self.visit(member, member_schema, &path),
                 None => match schema.get("additionalProperties") {
                     Some(Value::Bool(false)) => {
-                        let known: Vec<&str> =
-                            properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+                        let known: Vec<&str> = properties
+                            .into_iter()
+                            .flatten()
+                            .map(|(name, _)| name.as_str())
+                            .collect();
                         let problem = match nearest(name, &known) {
                             Some(similar) => format!("unknown key; did you mean `{similar}`?"),
                             None => String::from("unknown key"),
@@ -76,11 +94,22 @@ impl<'a> Walk<'a> {
                 },
             }
         }
-        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
+        for name in schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             let Some(name) = name.as_str() else { continue };
             if !table.contains_key(name) {
-                let path = if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
-                let member = properties.and_then(|known| known.get(name)).map(|schema| self.resolve(schema));
+                let path = if key.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{key}.{name}")
+                };
+                let member = properties
+                    .and_then(|known| known.get(name))
+                    .map(|schema| self.resolve(schema));
                 let accepted = member.map(describe).unwrap_or_default();
                 self.report(&path, String::from("required, but missing"), accepted);
             }
@@ -91,24 +120,39 @@ impl<'a> Walk<'a> {
     fn visit_choice(&mut self, value: &Value, schema: &'a Value, choices: &'a [Value], key: &str) {
         let mut best: Option<Vec<Problem>> = None;
         for choice in choices {
-            let mut attempt = Walk { root: self.root, problems: Vec::new() };
+            let mut attempt = Walk {
+                root: self.root,
+                problems: Vec::new(),
+            };
             attempt.visit(value, choice, key);
             if attempt.problems.is_empty() {
                 return;
             }
             let same_shape = has_type(value, self.resolve(choice));
-            if same_shape && best.as_ref().is_none_or(|best| attempt.problems.len() < best.len()) {
+            if same_shape
+                && best
+                    .as_ref()
+                    .is_none_or(|best| attempt.problems.len() < best.len())
+            {
                 best = Some(attempt.problems);
             }
         }
         match best {
             // Every choice refused the value itself, so what is accepted is all of them.
             Some(problems) if problems.iter().all(|problem| problem.key == key) => {
-                let problem = problems.into_iter().next().map(|first| first.problem).unwrap_or_default();
+                let problem = problems
+                    .into_iter()
+                    .next()
+                    .map(|first| first.problem)
+                    .unwrap_or_default();
                 self.report(key, problem, describe(schema));
             }
             Some(problems) => self.problems.extend(problems),
-            None => self.report(key, format!("{} is {}", shown(value), type_of(value)), describe(schema)),
+            None => self.report(
+                key,
+                format!("{} is {}", shown(value), type_of(value)),
+                describe(schema),
+            ),
         }
     }
 
@@ -132,7 +176,9 @@ impl<'a> Walk<'a> {
         let mut schema = schema;
         // References in our schema go one or two deep; the bound only guards against a schema that refers to itself.
         for _ in 0..16 {
-            let Some(pointer) = schema.get("$ref").and_then(Value::as_str) else { break };
+            let Some(pointer) = schema.get("$ref").and_then(Value::as_str) else {
+                break;
+            };
             match self.root.pointer(pointer.trim_start_matches('#')) {
                 Some(target) => schema = target,
                 None => break,
@@ -188,10 +234,19 @@ fn type_of(value: &Value) -> &'static str {
 /// What a schema accepts, in words.
 fn describe(schema: &Value) -> String {
     if let Some(words) = words(schema) {
-        return words.iter().map(|word| word.to_string()).collect::<Vec<_>>().join(", ");
+        return words
+            .iter()
+            .map(|word| word.to_string())
+            .collect::<Vec<_>>()
+            .join(", ");
     }
     if let Some(choices) = alternatives(schema) {
-        return choices.iter().map(describe).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" or ");
+        return choices
+            .iter()
+            .map(describe)
+            .filter(|text| !text.is_empty())
+            .collect::<Vec<_>>()
+            .join(" or ");
     }
     types(schema).join(" or ")
 }
@@ -207,7 +262,10 @@ fn shown(value: &Value) -> String {
 
 /// The known word that differs in at most two letters.
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let (distance, best) = known.iter().map(|other| (edit_distance(word, other), *other)).min()?;
+    let (distance, best) = known
+        .iter()
+        .map(|other| (edit_distance(word, other), *other))
+        .min()?;
     (distance <= 2).then_some(best)
 }
 
@@ -259,7 +317,10 @@ mod tests {
 
     #[test]
     fn every_difference_is_named_at_once() {
-        check_all(json!({"name": "a", "retries": 3, "mode": "safe", "parts": [{"size": 1}], "secret": "x"}), &[]);
+        check_all(
+            json!({"name": "a", "retries": 3, "mode": "safe", "parts": [{"size": 1}], "secret": "x"}),
+            &[],
+        );
         check_all(
             json!({"retires": 3, "retries": 9, "mode": "quick", "parts": [{"size": 1}, {"size": "big"}]}),
             &[
