@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keyvigil_model::action::{Action, ActionSet};
 use keyvigil_model::event::AuditEvent;
 use keyvigil_model::finding::{ClearReason, FindingChange};
-use keyvigil_model::id::{AccountId, Fingerprint, KeyId, PrincipalId, SourceId};
+use keyvigil_model::id::{AccountId, Fingerprint, PrincipalId, SourceId};
 use keyvigil_model::key::KeyRef;
 use keyvigil_model::provider::Provider;
 use keyvigil_model::time::Timestamp;
@@ -18,7 +18,7 @@ use crate::policy::{Policy, selector};
 use crate::rule::{Draft, KeyClass, Rule, Scene, Stage};
 use crate::rules::rules;
 use crate::state::marks::Shared;
-use crate::state::{Hash, State, hash};
+use crate::state::{Hash, State, hash, hash_all};
 use crate::step::{Input, SavedState, StateProblem, Step};
 
 mod exceptions;
@@ -32,6 +32,13 @@ mod reverts;
 mod tests;
 
 use report::Reported;
+
+/// What the policy says where there is no key.
+static UNCLASSIFIED: KeyClass = KeyClass {
+    critical: false,
+    decoy: false,
+    authorised: Vec::new(),
+};
 
 /// Entries of each lookup cache; a full one is emptied.
 const MAX_CACHED: usize = 50_000;
@@ -57,9 +64,20 @@ struct Dispatch {
 /// What was looked up before. Follows from the policy and the inventory; never saved.
 #[derive(Default)]
 struct Cache {
-    classes: HashMap<(KeyId, Option<Untrusted>), (Arc<KeyClass>, Hash)>,
+    keys: HashMap<KeyRef, Arc<Subject>>,
     principals: HashMap<PrincipalId, Hash>,
-    learning: HashMap<(Provider, AccountId), Timestamp>,
+    /// When the account was first seen, and its identity in the state.
+    accounts: HashMap<(Provider, AccountId), (Timestamp, Hash)>,
+    origins: HashMap<Untrusted, Hash>,
+}
+
+/// A key as an event names it, looked up.
+struct Subject {
+    /// The key by its full name.
+    key: KeyRef,
+    class: KeyClass,
+    /// Its identity in the state.
+    which: Hash,
 }
 
 impl Dispatch {
@@ -128,7 +146,7 @@ impl Detector {
             }
             Input::Snapshot(snapshot) => {
                 let change = self.inventory.apply(snapshot);
-                self.cache.classes.clear();
+                self.cache.keys.clear();
                 self.posture().withdraw(&change.gone, now, &mut step);
                 self.posture().judge(&change.changed, now, &mut step);
             }
@@ -183,24 +201,23 @@ impl Detector {
     }
 
     fn event(&mut self, now: Timestamp, source: &SourceId, event: &AuditEvent, step: &mut Step) {
-        self.note_learning(event);
+        let place = self.place(event);
         if self.is_second_copy(event) {
             return;
         }
         repoll::request(&self.inventory, event, &mut step.repolls);
-        let key = event.keys.first().map(|key| self.inventory.resolve(key));
-        let (class, which) = match &key {
-            Some(key) => self.class(key),
-            None => (Arc::default(), [0; 16]),
-        };
+        let subject = event.keys.first().map(|key| self.subject(key));
         let who = self.principal(&event.principal.id);
+        let origin = self.origin(event);
         let mut scene = Scene {
             event,
             source,
-            key: key.as_ref(),
-            class: &class,
+            key: subject.as_ref().map(|subject| &subject.key),
+            class: subject.as_ref().map_or(&UNCLASSIFIED, |subject| &subject.class),
             who,
-            which,
+            which: subject.as_ref().map_or([0; 16], |subject| subject.which),
+            place,
+            origin,
             policy: &self.policy,
             inventory: &self.inventory,
             state: &mut self.state,
@@ -273,22 +290,36 @@ impl Detector {
         }
     }
 
-    /// Learning starts with the first event of an account, also of one that arrives late.
-    fn note_learning(&mut self, event: &AuditEvent) {
+    /// The identity of the account of the log. Its learning starts with its first event, also if that arrives late.
+    fn place(&mut self, event: &AuditEvent) -> Hash {
         let id = (event.provider, event.account.clone());
-        if self
-            .cache
-            .learning
-            .get(&id)
-            .is_some_and(|since| *since <= event.time)
+        if let Some((since, place)) = self.cache.accounts.get(&id)
+            && *since <= event.time
         {
-            return;
+            return *place;
         }
+        let place = hash_all(&[event.provider.as_str(), event.account.as_str()]);
         let since = self
             .state
             .learning_since(event.provider, &event.account, event.time);
-        bound(&mut self.cache.learning);
-        self.cache.learning.insert(id, since);
+        bound(&mut self.cache.accounts);
+        self.cache.accounts.insert(id, (since, place));
+        place
+    }
+
+    /// The identity of the source address, where it is the principal's own and not that of a service in between.
+    fn origin(&mut self, event: &AuditEvent) -> Option<Hash> {
+        if event.via.service.is_some() {
+            return None;
+        }
+        let source = event.network.source.as_ref()?;
+        if let Some(known) = self.cache.origins.get(source) {
+            return Some(*known);
+        }
+        let identity = hash(source.raw());
+        bound(&mut self.cache.origins);
+        self.cache.origins.insert(source.clone(), identity);
+        Some(identity)
     }
 
     /// A call across accounts is logged in both. The second copy must not be judged again.
@@ -320,16 +351,21 @@ impl Detector {
         identity
     }
 
-    fn class(&mut self, key: &KeyRef) -> (Arc<KeyClass>, Hash) {
-        let id = (key.id.clone(), key.alias.clone());
-        if let Some((class, identity)) = self.cache.classes.get(&id) {
-            return (class.clone(), *identity);
+    fn subject(&mut self, key: &KeyRef) -> Arc<Subject> {
+        if let Some(known) = self.cache.keys.get(key) {
+            return known.clone();
         }
-        let class = Arc::new(classify(&self.policy, &self.inventory, key));
-        let identity = hash(key.id.as_str());
-        bound(&mut self.cache.classes);
-        self.cache.classes.insert(id, (class.clone(), identity));
-        (class, identity)
+        let resolved = self.inventory.resolve(key);
+        let class = classify(&self.policy, &self.inventory, &resolved);
+        let which = hash(resolved.id.as_str());
+        let subject = Arc::new(Subject {
+            key: resolved,
+            class,
+            which,
+        });
+        bound(&mut self.cache.keys);
+        self.cache.keys.insert(key.clone(), subject.clone());
+        subject
     }
 }
 

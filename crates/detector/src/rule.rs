@@ -80,6 +80,10 @@ pub struct Scene<'a> {
     pub who: Hash,
     /// Identity of the key in the state; zeros if there is none.
     pub which: Hash,
+    /// Identity of the account of the log in the state.
+    pub place: Hash,
+    /// Identity of the source address in the state, where it is the principal's own.
+    pub origin: Option<Hash>,
     /// The policy.
     pub policy: &'a Policy,
     /// What snapshots say.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use keyvigil_model::action::Action;
-use keyvigil_model::event::AuditEvent;
 
 use crate::rule::{Draft, Scene};
 use crate::state::hash;
@@ -22,10 +21,10 @@ pub(crate) fn fill(scene: &Scene<'_>, draft: &mut Draft) {
     {
         context.owner = scene.inventory.owner(resource, scene.policy);
     }
-    if let Some(source) = source_of(scene.event)
+    if let Some(origin) = &scene.origin
         && scene.state.sources.partners_of_left(&scene.who) > 0
     {
-        context.source_seen_before = Some(scene.state.sources.known(&scene.who, &hash(source)).is_some());
+        context.source_seen_before = Some(scene.state.sources.known(&scene.who, origin).is_some());
     }
     if context.normal.is_none() && is_administration(scene.event.action) {
         context.normal = Some(normal(scene));
@@ -54,11 +53,11 @@ pub(crate) fn note(scene: &mut Scene<'_>) {
     if scene.is_service() {
         return;
     }
-    if let Some(source) = source_of(scene.event) {
+    if let Some(origin) = &scene.origin {
         scene
             .state
             .sources
-            .see(&scene.who, &hash(source), scene.event.time, QUARTER);
+            .see(&scene.who, origin, scene.event.time, QUARTER);
     }
     if is_administration(scene.event.action) {
         let action = hash(scene.event.action.as_str());
@@ -67,14 +66,6 @@ pub(crate) fn note(scene: &mut Scene<'_>) {
             .habits
             .see(&scene.who, &action, scene.event.time, QUARTER);
     }
-}
-
-/// The source, where it is the principal's own and not that of a service in between.
-fn source_of(event: &AuditEvent) -> Option<&str> {
-    if event.via.service.is_some() {
-        return None;
-    }
-    event.network.source.as_ref().map(|source| source.raw())
 }
 
 /// Rare and deliberate, as opposed to the daily use of keys and secrets.

@@ -28,8 +28,8 @@ use crate::advice;
 use crate::check::CheckMeta;
 use crate::rule::{Fold, Rule, Scene, tag};
 use crate::rules::{audit_narrowed, audit_stopped, use_first_by_principal};
-use crate::state::hash_all;
 use crate::state::marks::{Cut, Cuts, LastUse};
+use crate::state::{Hash, tagged};
 
 /// What it is.
 pub const META: CheckMeta = CheckMeta {
@@ -71,7 +71,7 @@ impl Rule for ChainLoggingOffThenUse {
         if scene.state.cuts.is_empty() {
             return;
         }
-        let Some(cuts) = scene.state.cuts.get(&account(scene)) else {
+        let Some(cuts) = scene.state.cuts.get(&scene.place) else {
             return;
         };
         let limits = &scene.policy.thresholds.logging_off;
@@ -99,7 +99,7 @@ impl Rule for ChainLoggingOffThenUse {
             return;
         }
         let at = scene.event.time.as_micros();
-        let id = account(scene);
+        let id = scene.place;
         let cut = Cut {
             at,
             who: tag(&scene.who),
@@ -164,12 +164,8 @@ fn micros(minutes: u32) -> i64 {
     Duration::from_secs(u64::from(minutes) * 60).as_micros() as i64
 }
 
-fn account(scene: &Scene<'_>) -> crate::state::Hash {
-    hash_all(&[scene.event.provider.as_str(), scene.event.account.as_str()])
-}
-
-fn user(scene: &Scene<'_>) -> crate::state::Hash {
-    crate::state::tagged(&account(scene), &scene.who)
+fn user(scene: &Scene<'_>) -> Hash {
+    tagged(&scene.place, &scene.who)
 }
 
 fn note_use(scene: &mut Scene<'_>, at: i64) {

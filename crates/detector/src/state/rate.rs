@@ -24,11 +24,48 @@ const MAX_PAST: usize = 2_000;
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct Recent {
     /// Bucket number and count, in order.
+    #[serde(rename = "b", with = "steps")]
     buckets: Vec<(i64, u32)>,
     /// The hour being closed and its highest bucket.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     closing: Option<(i64, u32)>,
     /// The bucket of the last alarm and its count then.
-    alarmed: (i64, u32),
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    alarmed: Option<(i64, u32)>,
+}
+
+/// Saves numbered counts as one flat list of steps and counts: this row is the most frequent write of all.
+mod steps {
+    use serde::de::Error;
+    use serde::ser::SerializeSeq;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(counts: &[(i64, u32)], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(counts.len() * 2))?;
+        let mut before = 0;
+        for (number, count) in counts {
+            list.serialize_element(&(number - before))?;
+            list.serialize_element(count)?;
+            before = *number;
+        }
+        list.end()
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(i64, u32)>, D::Error> {
+        let flat: Vec<i64> = Vec::deserialize(deserializer)?;
+        let mut counts = Vec::new();
+        let mut number = 0i64;
+        for pair in flat.chunks(2) {
+            let [step, count] = pair else {
+                return Err(D::Error::custom("a step without its count"));
+            };
+            number = number.saturating_add(*step);
+            counts.push((number, u32::try_from(*count).map_err(D::Error::custom)?));
+        }
+        Ok(counts)
+    }
 }
 
 impl Row for Recent {
@@ -45,6 +82,7 @@ pub struct Past {
     /// The first hour of the history.
     since: i64,
     /// Hour number and highest count, in order.
+    #[serde(with = "steps")]
     hours: Vec<(i64, u32)>,
 }
 
@@ -151,11 +189,13 @@ impl Rates {
         let Some(recent) = self.now.get_mut(pair) else {
             return false;
         };
-        let (known, told) = recent.alarmed;
-        if known == bucket && count < told.saturating_mul(2) {
+        if let Some((known, told)) = recent.alarmed
+            && known == bucket
+            && count < told.saturating_mul(2)
+        {
             return false;
         }
-        recent.alarmed = (bucket, count);
+        recent.alarmed = Some((bucket, count));
         true
     }
 

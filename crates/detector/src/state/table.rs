@@ -147,7 +147,7 @@ impl<R: Row> Table<R> {
             });
             out.push(StateChange {
                 space: self.space,
-                key: Fingerprint(id).to_string(),
+                key: hex(&id),
                 value,
             });
         }
@@ -165,8 +165,30 @@ impl<R: Row> Table<R> {
     }
 }
 
+/// As `Fingerprint` prints it, without the formatting machinery: every saved row needs one.
+fn hex(id: &Hash) -> String {
+    let mut text = String::with_capacity(32);
+    for byte in id {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(digit), 16).expect("four bits are a hexadecimal digit"));
+        }
+    }
+    text
+}
+
 impl<R: Row> Load for Table<R> {
     fn load(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
         self.restore(key, value).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_names_are_fingerprints() {
+        let id = crate::state::hash("x");
+        assert_eq!(hex(&id), Fingerprint(id).to_string());
     }
 }
