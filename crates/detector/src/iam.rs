@@ -35,6 +35,7 @@ pub(crate) mod actions;
 mod actor;
 mod document;
 mod exposure;
+mod fence;
 mod keys;
 mod operator;
 mod pattern;

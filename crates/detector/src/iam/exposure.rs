@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use super::actions::{self, Action};
 use super::actor::{self, Actor};
 use super::document::{Document, Effect, Name, Statement, Who};
+use super::fence::{Fence, outcome};
 use super::keys::{self, Binds};
 use super::operator::{Doubt, Truth};
 use super::request::{self, Budget, cost_of};
@@ -355,49 +356,4 @@ fn resources_of(allow: &Statement) -> Vec<&str> {
         return vec!["any-other-resource"];
     }
     allow.resources.list.iter().map(String::as_str).collect()
-}
-
-/// A Deny statement with what it covers, looked up once.
-struct Fence<'p, 'a> {
-    deny: &'p Statement,
-    resources: Vec<bool>,
-    actions: BTreeSet<&'a str>,
-}
-
-impl<'p, 'a> Fence<'p, 'a> {
-    fn new(deny: &'p Statement, resources: &[&str], actions: &'a [Action]) -> Self {
-        let covered = actions.iter().filter(|action| deny.actions.cover(&action.lower));
-        Self {
-            deny,
-            resources: resources
-                .iter()
-                .map(|resource| deny.resources.cover(resource))
-                .collect(),
-            actions: covered.map(|action| action.lower.as_str()).collect(),
-        }
-    }
-
-    fn covers(&self, action: &Action, resource: usize) -> bool {
-        self.resources.get(resource).copied().unwrap_or(false) && self.actions.contains(action.lower.as_str())
-    }
-}
-
-/// Whether the action is allowed on the resource.
-fn outcome<'p>(
-    allowed: Truth<'p>,
-    denying: &[(&Fence<'p, '_>, Truth<'p>)],
-    action: &Action,
-    resource: usize,
-) -> Truth<'p> {
-    let mut denied = Truth::No;
-    for (fence, truth) in denying {
-        if fence.covers(action, resource) {
-            denied = denied.or(*truth);
-        }
-    }
-    match denied {
-        Truth::Yes => Truth::No,
-        Truth::Unclear(doubt) => allowed.and(Truth::Unclear(doubt)),
-        Truth::No => allowed,
-    }
 }

@@ -6,6 +6,7 @@ use keyvigil_model::policy_text::{PolicyLanguage, PolicyText};
 use super::*;
 
 mod deny;
+mod documents;
 mod identity;
 mod outside;
 mod public;
