@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyvigil_model::alert::{Alert, Message, NextStep, NotifyReason, label};
 use keyvigil_model::event::Outcome;
-use keyvigil_model::finding::{ClearReason, Finding, FindingKind};
+use keyvigil_model::finding::{Evidence, ClearReason, Finding, FindingKind};
 use keyvigil_model::principal::Principal;
 use keyvigil_model::time::Timestamp;
 use keyvigil_model::untrusted::Untrusted;
@@ -120,7 +120,7 @@ fn identity(principal: &Principal, who: &mut Labelled) {
     who.push((label::SECOND_FACTOR, factor.into()));
 }
 
-/// The summary, how it ended, and the facts that the rule rests on.
+/// The summary, how it ended, and the facts that the rule rests on, without those that the summary tells already.
 fn what(finding: &Finding) -> Untrusted {
     let mut what = finding.summary.raw().trim_end().to_owned();
     if finding.kind == FindingKind::Event {
@@ -131,7 +131,9 @@ fn what(finding: &Finding) -> Untrusted {
             Outcome::Unknown => " The record does not say whether it succeeded.",
         });
     }
-    for (index, fact) in finding.evidence.iter().take(SHOWN_EVIDENCE).enumerate() {
+    let told = finding.summary.raw().to_lowercase();
+    let new = |fact: &&Evidence| !told.contains(&fact.value.raw().trim_end_matches('.').to_lowercase());
+    for (index, fact) in finding.evidence.iter().filter(new).take(SHOWN_EVIDENCE).enumerate() {
         what.push_str(if index == 0 { " " } else { "; " });
         what.push_str(fact.label);
         what.push_str(": ");

@@ -31,6 +31,9 @@ use crate::registry::AwsCredentials;
 /// Everything must have been shown by then.
 const LIMIT: Duration = Duration::from_secs(50);
 
+/// Nothing arrived for so long: the step is over.
+const QUIET: Duration = Duration::from_millis(2_500);
+
 /// Plays the company and its incident.
 pub async fn run(arguments: &Arguments) -> Result<Exit> {
     let mut out = io::stdout();
@@ -91,14 +94,14 @@ async fn play(
         )
     )?;
     wait_for(started, || slack.messages().len() >= company::POSTURE_MESSAGES).await?;
+    until_quiet(slack).await;
     shown.new_messages(out, slack, pagerduty)?;
     for step in incident::steps(now) {
         write!(out, "{}", show::chapter(step.title, step.story))?;
         let messages = slack.messages().len();
         aws.change(|world| incident::happen(world, &step, now));
         wait_for(started, || slack.messages().len() > messages).await?;
-        // What belongs together arrives together: a finding, the chain that it completes, the drift it caused.
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        until_quiet(slack).await;
         shown.new_messages(out, slack, pagerduty)?;
     }
     write!(out, "{}", show::incidents(pagerduty))?;
@@ -108,6 +111,21 @@ async fn play(
     }
     write!(out, "{}", show::read_only(aws))?;
     Ok(())
+}
+
+/// What belongs together arrives one after the other, a second apart, as Slack wants it: a finding, the chain that it
+/// completes, the drift that it caused. Waits until nothing more comes.
+async fn until_quiet(slack: &FakeSlack) {
+    let mut known = 0;
+    let mut quiet_since = Instant::now();
+    while quiet_since.elapsed() < QUIET {
+        let now = slack.messages().len();
+        if now != known {
+            known = now;
+            quiet_since = Instant::now();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn wait_for(started: Instant, condition: impl Fn() -> bool) -> Result<()> {

@@ -23,8 +23,8 @@ pub(super) const CUSTOMER_BUCKET: &str = "acme-customer-data";
 /// The key of the customer database, and the one of a test system that nobody rotates.
 pub(super) const CUSTOMER_KEY: &str = "0b6d3f4e-52f8-4c1e-9d7a-1f2e3d4c5b6a";
 const TEST_KEY: &str = "7c1d2e3f-aaaa-4bbb-8ccc-112233445566";
-/// Messages about what is not in order before anything happens: the key that is not rotated.
-pub(super) const POSTURE_MESSAGES: usize = 1;
+/// Messages about what is not in order before anything happens: the key that is not rotated, and never was.
+pub(super) const POSTURE_MESSAGES: usize = 2;
 
 const DAY: i64 = 86_400;
 
