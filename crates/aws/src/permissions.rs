@@ -78,6 +78,7 @@ pub enum GrantedOn {
 /// Everything that reads a log goes blind.
 const EVERY_RULE: &[&str] = &["*"];
 const KEY_CONTROLS: &[&str] = &[
+    "aws.s3.default_encryption",
     "aws.kms.rotation_enabled",
     "aws.kms.rotation_period",
     "aws.kms.rotation_occurred",
@@ -89,23 +90,18 @@ const KEY_CONTROLS: &[&str] = &[
     "x.cmk.key_usable",
     "rotation.overdue",
 ];
-const KEY_STATE: &[&str] = &[
+const KEY_ROTATION: &[&str] = &[
     "aws.kms.rotation_enabled",
     "aws.kms.rotation_period",
     "aws.kms.rotation_occurred",
-    "aws.kms.pending_deletion",
-    "x.cmk.prod_confidential",
-    "x.cmk.key_usable",
-    "rotation.overdue",
 ];
-const KEY_ROTATION: &[&str] = &["aws.kms.rotation_enabled", "aws.kms.rotation_period"];
 const BUCKETS: &[&str] = &[
     "aws.s3.default_encryption",
     "aws.s3.tls_enforced",
     "x.region_approved",
     "x.cmk.prod_confidential",
 ];
-const TAGS: &[&str] = &["x.cmk.prod_confidential"];
+const TAGS: &[&str] = &["x.cmk.prod_confidential", "aws.s3.default_encryption"];
 const STORAGE: &[&str] = &["x.cmk.prod_confidential", "x.cmk.key_usable", "x.region_approved"];
 const DATABASES: &[&str] = &[
     "aws.rds.storage_encrypted",
@@ -140,7 +136,7 @@ const fn on_log(action: &'static str, resource: GrantedOn) -> Permission {
 /// Every permission that keyvigil uses, all of them reading, except for its own queue.
 pub const PERMISSIONS: &[Permission] = &[
     on_everything("kms:ListKeys", UsedBy::KeyPoller, KEY_CONTROLS),
-    on_everything("kms:DescribeKey", UsedBy::KeyPoller, KEY_STATE),
+    on_everything("kms:DescribeKey", UsedBy::KeyPoller, KEY_CONTROLS),
     on_everything("kms:ListAliases", UsedBy::KeyPoller, STORAGE),
     on_everything("kms:ListResourceTags", UsedBy::KeyPoller, TAGS),
     on_everything("kms:GetKeyRotationStatus", UsedBy::KeyPoller, KEY_ROTATION),
@@ -190,7 +186,7 @@ pub const PERMISSIONS: &[Permission] = &[
     on_everything(
         "ec2:GetEbsDefaultKmsKeyId",
         UsedBy::DiskPoller,
-        &["aws.ebs.default_encryption"],
+        &["aws.ebs.default_encryption", "x.cmk.key_usable"],
     ),
     on_everything("ec2:DescribeVolumes", UsedBy::DiskPoller, STORAGE),
     on_everything("ec2:DescribeSnapshots", UsedBy::DiskPoller, STORAGE),
@@ -206,12 +202,12 @@ pub const PERMISSIONS: &[Permission] = &[
     on_everything(
         "cloudtrail:GetTrailStatus",
         UsedBy::TrailPoller,
-        &["aws.cloudtrail.enabled"],
+        TRAILS,
     ),
     on_everything(
         "cloudtrail:GetEventSelectors",
         UsedBy::TrailPoller,
-        &["aws.cloudtrail.kms_events_included"],
+        TRAILS,
     ),
     on_everything(
         "iam:GetAccountSummary",
@@ -221,7 +217,7 @@ pub const PERMISSIONS: &[Permission] = &[
     on_everything(
         "iam:GenerateCredentialReport",
         UsedBy::IdentityPoller,
-        &["aws.iam.access_keys"],
+        &["aws.iam.root_mfa", "aws.iam.access_keys"],
     ),
     on_everything(
         "iam:GetCredentialReport",

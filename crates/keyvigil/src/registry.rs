@@ -157,3 +157,27 @@ fn add_trails(sources: &mut Sources, account: &Account, config: &AccountConfig, 
         .preflights
         .push(Arc::new(AwsPreflight::new(account.clone(), config, read_here)));
 }
+
+#[cfg(test)]
+mod tests {
+    use keyvigil_aws::permissions::permission;
+
+    /// `doctor` tells what goes blind from the providers' lists, the controls say what they need themselves: the two
+    /// must not disagree.
+    #[test]
+    fn every_permission_that_a_control_needs_names_the_control() {
+        let mut missing = Vec::new();
+        for control in keyvigil_detector::controls() {
+            let meta = control.meta();
+            for action in meta.permissions {
+                let named = permission(action).is_some_and(|permission| {
+                    permission.needed_by.contains(&"*") || permission.needed_by.contains(&meta.check.id)
+                });
+                if !named {
+                    missing.push(format!("{action} for {}", meta.check.id));
+                }
+            }
+        }
+        assert!(missing.is_empty(), "{missing:#?}");
+    }
+}

@@ -40,11 +40,16 @@ fn normal(scene: &Scene<'_>) -> String {
         .map_or(0, |seen| seen.times);
     let peers = scene.state.habits.partners_of_right(&action);
     let word = scene.event.action.as_str();
+    let others = match peers {
+        0 => String::from("nobody did it"),
+        1 => String::from("1 principal did it"),
+        peers => format!("{peers} principals did it"),
+    };
     match own {
-        0 => format!("This principal did {word} never before; {peers} principals did since records began."),
-        own => format!(
-            "This principal did {word} in {own} hours before; {peers} principals did since records began."
-        ),
+        0 => format!("No: first {word} by this principal; {others} since records began."),
+        own => {
+            format!("This principal did {word} in {own} separate hours before; {others} since records began.")
+        }
     }
 }
 

@@ -4,10 +4,12 @@
 //! conditions, lists, negations and denials; not by searching for `*`.
 //!
 //! Severity: critical when everybody may decrypt with the key or administer it; high when they may only use it in other
-//! ways, medium when they may only look at it. An attempt is one step lower.
+//! ways, medium when they may only look at it. An attempt is one step lower. A policy that cannot be judged (it was cut
+//! out of the record, is no policy, or rests on conditions that keyvigil does not know) is a low finding: whoever sets
+//! policies must not be able to hide behind one that nobody can read.
 //!
-//! How it can be wrong: a policy that rests on a condition which keyvigil does not know is neither called open nor
-//! closed; the control on the key policy then says UNKNOWN. `kms:ViaService` alone does not close a key.
+//! How it can be wrong: a policy that rests on a condition which keyvigil does not know may be closed all the same; the
+//! control on the key policy then says UNKNOWN. `kms:ViaService` alone does not close a key.
 //!
 //! What to do: put the previous policy back, then look for uses of the key by strangers since the change.
 //!
@@ -45,14 +47,20 @@ impl Rule for KeyOpenedToEveryone {
 
     fn event(&self, scene: &mut Scene<'_>) {
         let Facts::Policy {
-            policy: Some(policy),
+            policy,
             lockout_check_bypassed,
         } = &scene.event.facts
         else {
             return;
         };
-        let PublicAccess::Public(grants) = iam::public_access(policy) else {
-            return;
+        let grants = match policy.as_ref().map(iam::public_access) {
+            Some(PublicAccess::Public(grants)) => grants,
+            Some(PublicAccess::WithinNetwork(_) | PublicAccess::NotPublic) => return,
+            Some(PublicAccess::NotConcluded(reasons)) => {
+                let reasons: Vec<String> = reasons.iter().take(3).map(ToString::to_string).collect();
+                return report_unjudged(scene, &reasons.join("; "));
+            }
+            None => return report_unjudged(scene, "the policy was cut out of the record"),
         };
         let severity = grants
             .iter()
@@ -71,6 +79,20 @@ impl Rule for KeyOpenedToEveryone {
         }
         scene.report(draft);
     }
+}
+
+fn report_unjudged(scene: &mut Scene<'_>, why: &str) {
+    // A refused attempt to set a policy that nobody can judge has changed nothing and says nothing.
+    if !scene.event.succeeded() {
+        return;
+    }
+    let draft = scene
+        .draft(&META)
+        .titled("A key policy was set that cannot be judged")
+        .severe(Severity::Low)
+        .fact("not judged because", why)
+        .advise(advice::review_policy(scene.event.provider, scene.key));
+    scene.report(draft);
 }
 
 #[cfg(test)]
@@ -97,7 +119,9 @@ mod tests {
         check(
             policy(),
             &[set(OPEN), set("not json").minute(2)],
-            &["critical key.opened_to_everyone"],
+            &["critical key.opened_to_everyone", "low key.opened_to_everyone"],
         );
+        check(policy(), &[set("not json")], &["low key.opened_to_everyone"]);
+        check(policy(), &[set("not json").denied()], &[]);
     }
 }
