@@ -206,6 +206,7 @@ impl Records<'_> {
         }
         match read(span.bytes, &self.frame, self.strings) {
             Found::NotJson(detail) => return Judged::NotJson(detail),
+            Found::HoldsRecords => return Judged::HoldsRecords,
             Found::OtherKind(OtherKind::File) => {}
             Found::OtherKind(OtherKind::Record) => self.count += 1,
             Found::Unreadable(reason, detail) => {

@@ -6,6 +6,7 @@
 use keyvigil_model::action::Action;
 
 /// Every operation of one service.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Service {
     /// CloudTrail's `eventSource`.
     pub(crate) name: &'static str,

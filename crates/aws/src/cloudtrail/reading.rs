@@ -61,6 +61,7 @@ pub fn read_record(raw: &[u8], context: &RecordContext<'_>) -> Reading {
     match read(span.bytes, &frame, &mut Strings::new()) {
         Found::NotJson(detail) => fault(QuarantineReason::NotJson, &detail),
         Found::Unreadable(reason, detail) => fault(reason, &detail),
+        Found::HoldsRecords => fault(QuarantineReason::NotJson, "there are records inside the record"),
         Found::OtherKind(OtherKind::File | OtherKind::Record) => Reading::default(),
         Found::Record(mapped) => Reading {
             quarantined: mapped
@@ -79,6 +80,8 @@ pub(super) enum Found {
     Unreadable(QuarantineReason, String),
     /// Something that holds no event and is no fault.
     OtherKind(OtherKind),
+    /// A record without an end that took the next ones for its own.
+    HoldsRecords,
     /// A record.
     Record(Mapped),
 }
@@ -120,6 +123,7 @@ fn read_plain(bytes: &[u8], frame: &Frame<'_>, strings: &mut Strings) -> Result<
         Err(NotAnEvent::NotJson(detail)) => Found::NotJson(detail),
         Err(NotAnEvent::Unreadable(reason, detail)) => Found::Unreadable(reason, detail),
         Err(NotAnEvent::OtherKind(kind)) => Found::OtherKind(kind),
+        Err(NotAnEvent::HoldsRecords) => Found::HoldsRecords,
         Err(NotAnEvent::Wrapped(inner)) => return Err(inner),
     })
 }

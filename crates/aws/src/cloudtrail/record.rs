@@ -5,9 +5,11 @@ use std::borrow::Cow;
 
 use keyvigil_model::batch::QuarantineReason;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::json::{Object, Text};
+use super::split::holds_records;
 
 /// A record. The strict form, read in one pass; [`leniently`] fills it where a field has an unexpected type.
 #[derive(Default, Deserialize)]
@@ -105,6 +107,9 @@ pub(crate) struct OnBehalfOf<'a> {
 pub(crate) struct Resource<'a> {
     #[serde(borrow, rename = "ARN", alias = "arn")]
     pub(crate) arn: Option<Text<'a>>,
+    /// Never there, unless the record lost its end and took other records for resources.
+    #[serde(rename = "eventVersion")]
+    pub(crate) event_version: Option<IgnoredAny>,
 }
 
 /// `tlsDetails`.
@@ -126,6 +131,8 @@ pub(crate) enum NotAnEvent {
     OtherKind(OtherKind),
     /// A wrapper around one record: the record's text.
     Wrapped(String),
+    /// A record without an end that took the next ones for its own.
+    HoldsRecords,
 }
 
 /// Known things that hold no event.
@@ -153,6 +160,14 @@ impl<'a> Record<'a> {
                 return Err(something_else(text, &record, field));
             }
         }
+        if record
+            .resources
+            .iter()
+            .flatten()
+            .any(|resource| resource.event_version.is_some())
+        {
+            return Err(NotAnEvent::HoldsRecords);
+        }
         Ok(record)
     }
 }
@@ -173,6 +188,10 @@ fn something_else(text: &str, record: &Record<'_>, missing: &str) -> NotAnEvent 
     }
     if let (true, Some(inner)) = (object.has("detail-type"), object.get("detail")) {
         return NotAnEvent::Wrapped(inner.get().to_owned());
+    }
+    // AWS writes the ids after whatever a caller can choose, so this cannot be provoked by a caller.
+    if holds_records(text.as_bytes()) {
+        return NotAnEvent::HoldsRecords;
     }
     NotAnEvent::Unreadable(QuarantineReason::MissingField, format!("{missing} is missing"))
 }

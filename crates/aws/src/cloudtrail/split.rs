@@ -9,14 +9,19 @@
 //! broken, the broken part is handed over once, and splitting resumes at the next place where a record plainly begins
 //! ([`resync`]). A brace inside a string must never cost the neighbours (reference "reliability", F36).
 
+mod exact;
+mod recover;
 mod resync;
 mod scan;
 #[cfg(test)]
 mod tests;
 
 use keyvigil_model::batch::QuarantineReason;
-use serde::de::IgnoredAny;
 
+pub(crate) use self::exact::within_limits;
+pub(crate) use self::resync::holds_records;
+
+use self::exact::{Exact, exact, too_deep, too_large};
 use self::resync::Resync;
 use self::scan::{Scan, Scanned};
 
@@ -69,7 +74,12 @@ pub(crate) enum Judged {
     Done,
     /// It is no JSON: look for its real end.
     NotJson(String),
+    /// It is JSON only because its own end is missing and it took the end of the list: there are records inside it.
+    HoldsRecords,
 }
+
+const NOTHING_FOLLOWS: &str = "neither a comma nor the end of the list comes after a value";
+const HOLDS_RECORDS: &str = "the end of the record is missing: it runs into the next ones";
 
 /// Receives the parts in the order of the log.
 pub(crate) type Sink<'s> = dyn FnMut(Piece<'_>) -> Judged + 's;
@@ -107,13 +117,6 @@ enum Step {
     Go(usize),
     /// Nothing more can be told from this window; what begins here is needed again.
     Wait(usize),
-}
-
-/// How much of a value a real parser could read.
-enum Exact {
-    End(usize),
-    Unfinished,
-    Syntax(String),
 }
 
 impl Splitter {
@@ -192,13 +195,30 @@ impl Splitter {
                 self.place = Place::Top;
                 Step::Go(at + 1)
             }
-            (b']', Place::Wrapped) => {
-                self.place = Place::Top;
-                self.mode = Mode::Skipping(Scan::inside(1));
-                Step::Go(at + 1)
-            }
+            (b']', Place::Wrapped) => self.end_of_list(window, at, tail, sink),
             _ => self.exactly(window, at, tail, sink),
         }
+    }
+
+    /// The end of the list in a wrapper, unless another record follows all the same.
+    fn end_of_list(&mut self, window: &[u8], at: usize, tail: Tail, sink: &mut Sink<'_>) -> Step {
+        let rest = window.get(at + 1..).unwrap_or_default().trim_ascii_start();
+        let after_comma = rest.strip_prefix(b",").map_or(rest, <[u8]>::trim_ascii_start);
+        if after_comma.is_empty() && tail == Tail::More {
+            return Step::Wait(at);
+        }
+        if after_comma.starts_with(b"{") {
+            report(
+                sink,
+                QuarantineReason::NotJson,
+                "the list of records ends before its last record",
+                b"]",
+            );
+        } else {
+            self.place = Place::Top;
+            self.mode = Mode::Skipping(Scan::inside(1));
+        }
+        Step::Go(at + 1)
     }
 
     /// An object that is part of nothing: a wrapper or a record.
@@ -271,16 +291,24 @@ impl Splitter {
             return self.exactly(window, at, tail, sink);
         }
         if deepest > MAX_DEPTH {
-            let detail = format!("nested {deepest} deep, the limit is {MAX_DEPTH}");
-            report(sink, QuarantineReason::TooDeep, &detail, bytes);
-            return Step::Go(end);
+            // Quotes that are out of step look deep too: then it is not one record.
+            return match exact(bytes) {
+                Exact::End(_) if holds_records(bytes) => self.recover(window, at, sink, HOLDS_RECORDS),
+                Exact::End(real) if real == length => {
+                    report(sink, QuarantineReason::TooDeep, &too_deep(deepest), bytes);
+                    Step::Go(end)
+                }
+                Exact::End(_) | Exact::Unfinished | Exact::Syntax(_) => self.exactly(window, at, tail, sink),
+            };
         }
         match sink(Piece::Record(Span { bytes, backslash })) {
             Judged::Done => {
                 self.resync.found_a_record();
                 Step::Go(end)
             }
+            Judged::HoldsRecords => self.recover(window, at, sink, HOLDS_RECORDS),
             Judged::NotJson(detail) => match exact(bytes) {
+                Exact::End(_) if holds_records(bytes) => self.recover(window, at, sink, HOLDS_RECORDS),
                 // The fault is inside this record alone: its ends are right.
                 Exact::End(real) if real == length => {
                     report(sink, QuarantineReason::NotJson, &detail, bytes);
@@ -297,8 +325,10 @@ impl Splitter {
     fn may_follow(&self, rest: &[u8]) -> bool {
         let next = rest.iter().find(|byte| !byte.is_ascii_whitespace());
         match (self.place, next) {
-            (_, None) => true,
+            (Place::Top, None) => true,
             (Place::Top, Some(byte)) => matches!(byte, b'{' | b'[' | b','),
+            // A list is never over with its last record: that one took the end of the list for its own.
+            (Place::Wrapped | Place::List, None) => false,
             (Place::Wrapped | Place::List, Some(byte)) => matches!(byte, b',' | b']'),
         }
     }
@@ -313,7 +343,12 @@ impl Splitter {
         match exact(limited) {
             Exact::End(length) => {
                 let bytes = limited.get(..length).unwrap_or_default();
+                let followed = self.may_follow(limited.get(length..).unwrap_or_default());
                 if !bytes.starts_with(b"{") {
+                    // A stray quote begins a string that ends in the next record.
+                    if !followed {
+                        return self.recover(window, at, sink, NOTHING_FOLLOWS);
+                    }
                     report(
                         sink,
                         QuarantineReason::NotAnObject,
@@ -322,127 +357,28 @@ impl Splitter {
                     );
                     return Step::Go(at + length);
                 }
+                if self.place != Place::Top && !followed && holds_records(bytes) {
+                    return self.recover(window, at, sink, HOLDS_RECORDS);
+                }
                 let span = Span {
                     bytes,
                     backslash: true,
                 };
                 match sink(Piece::Record(span)) {
                     Judged::Done => self.resync.found_a_record(),
+                    Judged::HoldsRecords => return self.recover(window, at, sink, HOLDS_RECORDS),
                     Judged::NotJson(detail) => report(sink, QuarantineReason::NotJson, &detail, bytes),
                 }
                 Step::Go(at + length)
             }
             Exact::Syntax(detail) => self.recover(window, at, sink, &detail),
             Exact::Unfinished if limited.len() == MAX_RECORD => {
-                let detail = format!("more than {MAX_RECORD} bytes");
+                let detail = too_large();
                 report(sink, QuarantineReason::TooLarge, &detail, limited);
                 self.mode = Mode::Skipping(Scan::inside(0));
                 Step::Go(at)
             }
             Exact::Unfinished => self.unfinished(window, at, tail, sink),
-        }
-    }
-
-    /// A value that the end of the log cuts off. A line that was cut may have taken the next lines for its own.
-    fn unfinished(&mut self, window: &[u8], at: usize, tail: Tail, sink: &mut Sink<'_>) -> Step {
-        const DETAIL: &str = "the data end inside a record";
-        let from = at + self.resync.stride();
-        let start = self.resync.next_start(window, from, self.place == Place::Top);
-        if start.is_some() || tail == Tail::End {
-            let end = start.unwrap_or(window.len());
-            report(
-                sink,
-                QuarantineReason::NotJson,
-                DETAIL,
-                window.get(at..end).unwrap_or_default(),
-            );
-        }
-        match start {
-            Some(start) => self.arrive(window, start),
-            None => {
-                self.mode = Mode::Lost;
-                Step::Wait(window.len())
-            }
-        }
-    }
-
-    /// Hands over something broken that begins at `at`, and goes on where the next record begins.
-    fn recover(&mut self, window: &[u8], at: usize, sink: &mut Sink<'_>, detail: &str) -> Step {
-        let from = at + self.resync.stride();
-        match self.resync.next_start(window, from, self.place == Place::Top) {
-            Some(start) => {
-                report(
-                    sink,
-                    QuarantineReason::NotJson,
-                    detail,
-                    window.get(at..start).unwrap_or_default(),
-                );
-                self.arrive(window, start)
-            }
-            None => {
-                report(
-                    sink,
-                    QuarantineReason::NotJson,
-                    detail,
-                    window.get(at..).unwrap_or_default(),
-                );
-                self.mode = Mode::Lost;
-                Step::Go(from.min(window.len()))
-            }
-        }
-    }
-
-    fn look_for_a_record(&mut self, window: &[u8], at: usize, tail: Tail) -> Step {
-        if let Some(start) = self.resync.next_start(window, at, self.place == Place::Top) {
-            return self.arrive(window, start);
-        }
-        match tail {
-            // The beginning of a record may be cut by the end of the window.
-            Tail::More => Step::Wait(at.max(window.len().saturating_sub(resync::MARKER))),
-            Tail::End | Tail::Cut => Step::Wait(window.len()),
-        }
-    }
-
-    fn arrive(&mut self, window: &[u8], start: usize) -> Step {
-        if resync::begins_a_wrapper(window.get(start..).unwrap_or_default()) {
-            self.place = Place::Top;
-        }
-        self.mode = Mode::Normal;
-        Step::Go(start)
-    }
-
-    fn skip(&mut self, window: &[u8], at: usize, tail: Tail, sink: &mut Sink<'_>) -> Step {
-        let Mode::Skipping(scan) = &mut self.mode else {
-            return Step::Go(at);
-        };
-        let rest = window.get(at..).unwrap_or_default();
-        let scanned = match scan.whole_blocks(rest) {
-            Ok(length) => {
-                self.mode = Mode::Normal;
-                return Step::Go(at + length);
-            }
-            Err(scanned) => scanned,
-        };
-        if tail == Tail::More {
-            return Step::Wait(at + scanned);
-        }
-        match scan.tail(rest.get(scanned..).unwrap_or_default()) {
-            Some(length) => {
-                self.mode = Mode::Normal;
-                Step::Go(at + scanned + length)
-            }
-            None => {
-                if tail == Tail::End {
-                    report(
-                        sink,
-                        QuarantineReason::NotJson,
-                        "the data end before an object is closed",
-                        &[],
-                    );
-                }
-                self.mode = Mode::Lost;
-                Step::Wait(window.len())
-            }
         }
     }
 }
@@ -458,49 +394,4 @@ fn report(sink: &mut Sink<'_>, reason: QuarantineReason, detail: &str, bytes: &[
         Judged::Done,
         "something broken cannot be found broken again"
     );
-}
-
-/// Reads one value as JSON says, without limits on depth and without recursion.
-fn exact(bytes: &[u8]) -> Exact {
-    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<IgnoredAny>();
-    match values.next() {
-        Some(Ok(IgnoredAny)) => Exact::End(values.byte_offset()),
-        Some(Err(error)) if !error.is_eof() => Exact::Syntax(error.to_string()),
-        Some(Err(_)) | None => Exact::Unfinished,
-    }
-}
-
-/// Checks the size and the depth of something that should be one record.
-pub(crate) fn within_limits(bytes: &[u8]) -> Result<Span<'_>, (QuarantineReason, String)> {
-    if bytes.len() > MAX_RECORD {
-        return Err((
-            QuarantineReason::TooLarge,
-            format!("more than {MAX_RECORD} bytes"),
-        ));
-    }
-    let bytes = bytes.trim_ascii();
-    if !bytes.starts_with(b"{") {
-        return Err(match exact(bytes) {
-            Exact::End(_) => (
-                QuarantineReason::NotAnObject,
-                "a record must be a JSON object".to_owned(),
-            ),
-            Exact::Syntax(detail) => (QuarantineReason::NotJson, detail),
-            Exact::Unfinished => (
-                QuarantineReason::NotJson,
-                "the data end inside a record".to_owned(),
-            ),
-        });
-    }
-    match Scan::value(bytes) {
-        Scanned::End { deepest, .. } if deepest > MAX_DEPTH => Err((
-            QuarantineReason::TooDeep,
-            format!("nested {deepest} deep, the limit is {MAX_DEPTH}"),
-        )),
-        Scanned::End { backslash, .. } => Ok(Span { bytes, backslash }),
-        Scanned::Open => Err((
-            QuarantineReason::NotJson,
-            "the data end inside a record".to_owned(),
-        )),
-    }
 }

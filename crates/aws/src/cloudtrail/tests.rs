@@ -1,7 +1,10 @@
 //! Tests of the decoder as a whole.
 
+mod agreement;
 mod broken_files;
 mod corpus;
+mod goldens;
+mod mutants;
 mod samples;
 
 use keyvigil_connector::object_log::{DecodeSummary, Decoded, Decoder, EncodedObject};

@@ -9,19 +9,18 @@ use crate::pollers::place::Place;
 
 /// Facts of an IAM record.
 pub(super) fn details(call: &Call<'_, '_>) -> Details {
-    let Some((kind, grantee)) = grantee(call) else {
-        return Details::plain(call.action);
-    };
-    let resource = ResourceRef {
+    let grantee = grantee(call);
+    let resource = grantee.as_ref().map(|(kind, grantee)| ResourceRef {
         id: grantee.as_str().into(),
-        kind,
+        kind: *kind,
         account: Some(call.account.clone()),
         region: None,
-    };
+    });
     Details {
         action: call.action,
         facts: Facts::Permissions {
-            grantee: untrusted(grantee),
+            // Parameters padded until CloudTrail leaves them out still gave something to somebody.
+            grantee: untrusted(grantee.map_or_else(|| "unknown".to_owned(), |(_, grantee)| grantee)),
             policy: policy(call.request.get("policyDocument"), PolicyLanguage::AwsIdentity),
             role: match call.operation {
                 "AttachUserPolicy" | "AttachRolePolicy" | "AttachGroupPolicy" => {
@@ -30,7 +29,7 @@ pub(super) fn details(call: &Call<'_, '_>) -> Details {
                 _ => None,
             },
         },
-        resource: Some(resource),
+        resource,
     }
 }
 

@@ -136,7 +136,8 @@ fn role<'t>(identity: &'t Identity<'_>, arn: Option<&'t str>, partition: &str) -
 
 /// A caller of another account: its log names only the account and the unique id of the identity.
 fn another_account(account: &str, unique: &str) -> Named<'static> {
-    if unique == "ANONYMOUS_PRINCIPAL" || account.eq_ignore_ascii_case("anonymous") {
+    const ANONYMOUS: [&str; 2] = ["ANONYMOUS_PRINCIPAL", "anonymous"];
+    if ANONYMOUS.contains(&unique) || ANONYMOUS.contains(&account) {
         return named("anonymous", PrincipalKind::Unknown);
     }
     let kind = match unique.get(..4) {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use keyvigil_model::action::Action;
 use keyvigil_model::facts::Facts;
 use keyvigil_model::policy_text::PolicyLanguage;
 use keyvigil_model::resource::{ResourceKind, ResourceRef};
@@ -47,6 +48,9 @@ pub(super) fn secrets_manager(call: &Call<'_, '_>) -> Details {
 
 /// Facts of a Parameter Store record. Only `SecureString` parameters are encrypted; the record does not say which are.
 pub(super) fn parameter_store(call: &Call<'_, '_>) -> Details {
+    if call.action != Action::SecretRead {
+        return Details::plain(call.action);
+    }
     let request = &call.request;
     let mut secrets = request.texts("names");
     secrets.extend(request.text("name"));

@@ -141,6 +141,17 @@ pub(super) fn list_of_records(object: &[u8], key: &[u8], value: usize) -> Option
     (LISTS.contains(&key) && object.get(value) == Some(&b'[')).then_some(value + 1)
 }
 
+/// Whether records begin inside a record, as elements of a list.
+pub(crate) fn holds_records(record: &[u8]) -> bool {
+    for at in memmem::find_iter(record, b"{\"eventVersion\"") {
+        let before = record.get(..at).unwrap_or_default().trim_ascii_end();
+        if before.ends_with(b",") || before.ends_with(b"[") {
+            return true;
+        }
+    }
+    false
+}
+
 /// Whether the bytes begin a wrapper around records.
 pub(super) fn begins_a_wrapper(object: &[u8]) -> bool {
     match first_key(object) {

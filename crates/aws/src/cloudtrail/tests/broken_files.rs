@@ -171,92 +171,107 @@ fn truncated_anywhere_is_quarantined_once_and_what_was_read_counts() {
     }
 }
 
+/// A broken record between good ones, in a list and by lines: one fault, and every good one is there.
+fn check_between(name: &str, broken: &str, reason: Reason) {
+    let [a, b, c] = ["a", "b", "c"].map(|id| record(id, "kms.amazonaws.com", "Decrypt"));
+    let text = file(&[a.clone(), broken.to_owned(), b.clone(), c]);
+    let whole = decode(text.as_bytes(), everything());
+    let kept: Vec<_> = whole.ids().into_iter().filter(|id| *id != "x").collect();
+    assert_eq!(kept, ["a", "b", "c"], "{name}: {:?}", whole.quarantined);
+    assert_eq!(whole.reasons(), [reason], "{name}: {:?}", whole.quarantined);
+    let whole = decode(
+        [&a, broken, &b].map(str::to_owned).join("\n").as_bytes(),
+        everything(),
+    );
+    let kept: Vec<_> = whole.ids().into_iter().filter(|id| *id != "x").collect();
+    assert_eq!(kept, ["a", "b"], "lines, {name}");
+}
+
 #[test]
-fn broken_records_cost_their_neighbours_nothing() {
-    let good = |id: &str| record(id, "kms.amazonaws.com", "Decrypt");
-    let brace = good("a").replace("\"userAgent\":\"", "\"userAgent\":\"}]},{\\\"eventVersion\\\":{[");
-    check(
-        "braces in strings",
-        file(&[brace, good("b")]).as_bytes(),
-        &["a", "b"],
-        &[],
-    );
-    let deep = good("x").replace(
-        "\"requestParameters\":{",
-        &format!(
-            "\"deep\":{}1{},\"requestParameters\":{{",
-            "[".repeat(80),
-            "]".repeat(80)
+fn records_that_are_not_json_cost_their_neighbours_nothing() {
+    let x = record("x", "kms.amazonaws.com", "Decrypt");
+    let in_a_list = x.split("}],\"eventType\"").next().unwrap();
+    for (name, broken) in [
+        ("no quote", x.replacen("\"userAgent\":\"", "\"userAgent\":", 1)),
+        ("no quote of a key", x.replacen("\"userAgent\"", "userAgent\"", 1)),
+        ("no closing brace", x[..x.len() - 1].to_owned()),
+        ("one brace too many", format!("{x}}}")),
+        ("one bracket too many", format!("{x}]")),
+        ("cut early", x[..30].to_owned()),
+        ("cut in the middle", x[..x.len() / 2].to_owned()),
+        ("cut in a list", in_a_list.to_owned()),
+        (
+            "control character",
+            x.replace("\"userAgent\":\"", "\"userAgent\":\"\u{1}"),
         ),
-    );
-    let huge = good("x").replace(
-        "\"userAgent\":\"",
-        &format!("\"userAgent\":\"{}", "u".repeat(3_000_000)),
-    );
-    let cut = |at: usize| good("x")[..at].to_owned();
-    let middle = good("x").len() / 2;
+    ] {
+        check_between(name, &broken, Reason::NotJson);
+    }
+}
+
+#[test]
+fn records_that_cannot_be_identified_cost_their_neighbours_nothing() {
+    let x = record("x", "kms.amazonaws.com", "Decrypt");
+    let nest = format!("\"responseElements\":{}{}", "[".repeat(80), "]".repeat(80));
+    let long = format!("\"userAgent\":\"{}", "u".repeat(3_000_000));
     for (name, broken, reason) in [
         (
-            "no closing quote",
-            good("x").replacen("\"userAgent\":\"", "\"userAgent\":", 1),
-            Reason::NotJson,
+            "too deep",
+            x.replace("\"responseElements\":null", &nest),
+            Reason::TooDeep,
         ),
         (
-            "no opening quote",
-            good("x").replacen("\"userAgent\"", "userAgent\"", 1),
-            Reason::NotJson,
-        ),
-        (
-            "no closing brace",
-            good("x")[..good("x").len() - 1].to_owned(),
-            Reason::NotJson,
-        ),
-        ("one brace too many", good("x") + "}", Reason::NotJson),
-        ("cut early", cut(30), Reason::NotJson),
-        ("cut in the middle", cut(middle), Reason::NotJson),
-        ("too deep", deep, Reason::TooDeep),
-        ("too large", huge, Reason::TooLarge),
-        (
-            "not UTF-8",
-            good("x").replace("\"userAgent\":\"", "\"userAgent\":\"\u{1}"),
-            Reason::NotJson,
+            "too large",
+            x.replace("\"userAgent\":\"", &long),
+            Reason::TooLarge,
         ),
         (
             "no id",
-            good("x").replace("\"eventID\"", "\"eventId\""),
+            x.replace("\"eventID\"", "\"eventId\""),
             Reason::MissingField,
         ),
         (
             "null id",
-            good("x").replace("\"eventID\":\"x\"", "\"eventID\":null"),
+            x.replace("\"eventID\":\"x\"", "\"eventID\":null"),
             Reason::MissingField,
         ),
         (
             "numeric id",
-            good("x").replace("\"eventID\":\"x\"", "\"eventID\":7"),
+            x.replace("\"eventID\":\"x\"", "\"eventID\":7"),
             Reason::WrongType,
         ),
         (
-            "numeric name",
-            good("x").replace("\"eventName\":\"Decrypt\"", "\"eventName\":{}"),
+            "no name",
+            x.replace("\"eventName\":\"Decrypt\"", "\"eventName\":{}"),
             Reason::WrongType,
         ),
         (
             "no such time",
-            good("x").replace("2026-03-01T12:00:00Z", "yesterday"),
+            x.replace("2026-03-01T12:00:00Z", "yesterday"),
             Reason::WrongType,
         ),
     ] {
-        let text = file(&[good("a"), broken.clone(), good("b"), good("c")]);
-        let whole = decode(text.as_bytes(), everything());
-        let kept: Vec<_> = whole.ids().into_iter().filter(|id| *id != "x").collect();
-        assert_eq!(kept, ["a", "b", "c"], "{name}: {:?}", whole.quarantined);
-        assert_eq!(whole.reasons(), [reason], "{name}: {:?}", whole.quarantined);
-        let lines = [good("a"), broken, good("b")].join("\n");
-        let whole = decode(lines.as_bytes(), everything());
-        let kept: Vec<_> = whole.ids().into_iter().filter(|id| *id != "x").collect();
-        assert_eq!(kept, ["a", "b"], "lines, {name}");
+        check_between(name, &broken, reason);
     }
+}
+
+#[test]
+fn braces_in_strings_are_only_text() {
+    let brace = record("a", "kms.amazonaws.com", "Decrypt")
+        .replace("\"userAgent\":\"", "\"userAgent\":\"}]},{\\\"eventVersion\\\":{[");
+    let text = file(&[brace, record("b", "kms.amazonaws.com", "Decrypt")]);
+    check("braces in strings", text.as_bytes(), &["a", "b"], &[]);
+}
+
+#[test]
+fn bytes_that_are_not_text_cost_their_neighbours_nothing() {
+    let text = three();
+    let mut bytes = text.into_bytes();
+    let middle = bytes.len() / 2;
+    let agent = middle + memchr::memmem::find(&bytes[middle..], b"aws-cli").unwrap();
+    bytes[agent] = 0xff;
+    let whole = decode(&bytes, everything());
+    assert_eq!((whole.events.len(), whole.reasons()), (2, vec![Reason::NotJson]));
 }
 
 #[test]
