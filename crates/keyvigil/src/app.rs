@@ -37,7 +37,6 @@ use crate::config::{self, Config};
 use crate::delivery::Delivery;
 use crate::metrics::Metrics;
 use crate::pipeline::{Command, Pipeline};
-use crate::receivers;
 use crate::registry::{self, AwsCredentials, Sources};
 use crate::supervisor::{ShutDown, Supervisor, stopped};
 
@@ -85,8 +84,12 @@ struct Shared {
 
 impl App {
     /// Opens the store, connects the sources, opens the admin socket. Nothing is called at a provider yet.
-    pub async fn build(config_file: PathBuf, config: Config, credentials: AwsCredentials) -> Result<Self> {
-        let notifiers = receivers::build(&config)?;
+    pub async fn build(
+        config_file: PathBuf,
+        config: Config,
+        notifiers: Vec<Arc<dyn Notifier>>,
+        credentials: AwsCredentials,
+    ) -> Result<Self> {
         let sources = registry::connect(&config.aws, credentials).await?;
         let state_dir = &config.daemon.state_dir;
         let store = Store::open(state_dir, StoreOptions::default())

@@ -246,7 +246,9 @@ pub fn parse(file: &Path, text: &str) -> Result<Config, BadConfig> {
             "TOML 1.0",
         )
     })?;
-    let mut problems = check_value(&value, &schema());
+    let json =
+        serde_json::to_value(&value).map_err(|error| single(file, "(top level)", error.to_string(), ""))?;
+    let mut problems = schema_check::check(&json, &schema());
     if problems.is_empty() {
         match value.try_into::<Config>() {
             Ok(config) => {
@@ -257,11 +259,28 @@ pub fn parse(file: &Path, text: &str) -> Result<Config, BadConfig> {
             }
             Err(error) => return Err(single(file, "(top level)", error.to_string(), "")),
         }
+    } else if let Ok(rest) = serde_json::from_value::<Config>(schema_check::sound_part(&json, &problems)) {
+        problems.extend(further_problems(&rest, &problems));
     }
     Err(BadConfig {
         file: file.to_owned(),
         problems,
     })
+}
+
+/// What is wrong in the tables that have the right shape, so that nobody has to fix a file one half at a time. Problems
+/// that only exist because a misshapen table was left out are not reported.
+fn further_problems(rest: &Config, known: &[Problem]) -> Vec<Problem> {
+    let left_out = |name: &str| {
+        known
+            .iter()
+            .any(|problem| schema_check::top_level(&problem.key) == name)
+    };
+    let receivers_left_out = left_out("slack") || left_out("pagerduty");
+    rest.problems()
+        .into_iter()
+        .filter(|problem| !(receivers_left_out && problem.key.starts_with("alerts.")))
+        .collect()
 }
 
 /// Checks the text of a policy file: the content of the `[policy]` table alone.

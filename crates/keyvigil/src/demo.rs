@@ -26,6 +26,7 @@ use crate::app::App;
 use crate::cli::Demo as Arguments;
 use crate::config;
 use crate::exit::Exit;
+use crate::receivers;
 use crate::registry::AwsCredentials;
 
 /// Everything must have been shown by then.
@@ -49,12 +50,9 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
     std::fs::write(&config_file, &text)?;
     let config = config::load(&config_file)?;
     write!(out, "{}", show::introduction(&config_file))?;
-    let app = Box::pin(App::build(
-        config_file.clone(),
-        config,
-        AwsCredentials::Given(made_up_key),
-    ))
-    .await?;
+    let notifiers = receivers::build(&config_file, &config)?;
+    let credentials = AwsCredentials::Given(made_up_key);
+    let app = Box::pin(App::build(config_file.clone(), config, notifiers, credentials)).await?;
     let metrics = format!("http://{}", app.admin_address()?);
     let stop = app.stop_handle();
     let daemon = tokio::spawn(Box::pin(app.run()));

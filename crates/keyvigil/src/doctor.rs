@@ -32,7 +32,13 @@ pub async fn run(config_file: &Path, arguments: &Arguments) -> Result<Exit> {
             return Ok(Exit::Configuration);
         }
     };
-    let receivers = receivers::build(&config)?;
+    let receivers = match receivers::build(config_file, &config) {
+        Ok(receivers) => receivers,
+        Err(bad) => {
+            tracing::error!("{bad}");
+            return Ok(Exit::Configuration);
+        }
+    };
     let sources = registry::connect(&config.aws, AwsCredentials::DefaultChain).await?;
     let budget: Arc<dyn Budget> = Arc::new(ApiBudget::new(config.polling.budget()));
     let mut checks = Vec::new();

@@ -7,7 +7,7 @@ use clap::Parser;
 use keyvigil::cli::{Cli, Command};
 use keyvigil::exit::Exit;
 use keyvigil::registry::AwsCredentials;
-use keyvigil::{app, config, configuration, demo, doctor, findings, logging, replay, rules, scan};
+use keyvigil::{app, config, configuration, demo, doctor, findings, logging, receivers, replay, rules, scan};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -42,12 +42,13 @@ fn run(cli: &Cli) -> Result<Exit> {
 }
 
 async fn daemon(cli: &Cli) -> Result<Exit> {
-    match config::load(&cli.config) {
-        Ok(config) => {
-            app::App::build(cli.config.clone(), config, AwsCredentials::DefaultChain)
-                .await?
-                .run()
-                .await?;
+    let loaded = config::load(&cli.config)
+        .and_then(|config| receivers::build(&cli.config, &config).map(|notifiers| (config, notifiers)));
+    match loaded {
+        Ok((config, notifiers)) => {
+            let file = cli.config.clone();
+            let app = app::App::build(file, config, notifiers, AwsCredentials::DefaultChain).await?;
+            app.run().await?;
             Ok(Exit::Clean)
         }
         Err(bad) => Ok(complain_exit(&bad.to_string(), Exit::Configuration)),

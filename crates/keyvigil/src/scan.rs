@@ -118,7 +118,7 @@ pub async fn look(config: &Config) -> Result<Seen> {
         }
     }
     // What a resource is encrypted with is judged by the key, so keys come first.
-    snapshots.sort_by_key(|snapshot| !snapshot.resources.iter().any(|resource| is_key(resource)));
+    snapshots.sort_by_key(|snapshot| !snapshot.resources.iter().any(is_key));
     let now = SystemClock.now();
     for snapshot in snapshots {
         seen.blind.extend(snapshot.blind.iter().cloned());

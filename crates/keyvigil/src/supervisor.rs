@@ -156,7 +156,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_task_that_does_not_stop_is_reported() {
         let mut supervisor = Supervisor::new();
-        supervisor.keep_running("deaf", || std::future::pending());
+        supervisor.keep_running("deaf", std::future::pending);
         tokio::task::yield_now().await;
         assert_eq!(
             supervisor.shut_down(Duration::from_secs(1)).await,

@@ -18,6 +18,21 @@ pub(super) fn check(value: &Value, schema: &Value) -> Vec<Problem> {
     walk.problems
 }
 
+/// The parts of the document that can be looked at further although problems were found in others: without every
+/// top-level table that has one.
+pub(super) fn sound_part(value: &Value, problems: &[Problem]) -> Value {
+    let mut sound = value.clone();
+    if let Value::Object(table) = &mut sound {
+        table.retain(|name, _| !problems.iter().any(|problem| top_level(&problem.key) == name));
+    }
+    sound
+}
+
+/// The top-level table that a key path starts with.
+pub(super) fn top_level(key: &str) -> &str {
+    key.split(['.', '[']).next().unwrap_or(key)
+}
+
 struct Walk<'a> {
     root: &'a Value,
     problems: Vec<Problem>,
@@ -39,7 +54,7 @@ impl<'a> Walk<'a> {
             return self.visit_choice(value, schema, choices, key);
         }
         if let Some(words) = words(schema) {
-            if !words.iter().any(|word| *word == value) {
+            if !words.contains(&value) {
                 let accepted: Vec<String> = words.iter().map(|word| word.to_string()).collect();
                 self.report(key, format!("{value} is not a known value"), accepted.join(", "));
             }
@@ -241,12 +256,13 @@ fn describe(schema: &Value) -> String {
             .join(", ");
     }
     if let Some(choices) = alternatives(schema) {
-        return choices
+        let mut accepted: Vec<String> = choices
             .iter()
             .map(describe)
             .filter(|text| !text.is_empty())
-            .collect::<Vec<_>>()
-            .join(" or ");
+            .collect();
+        accepted.dedup();
+        return accepted.join(" or ");
     }
     types(schema).join(" or ")
 }
@@ -254,8 +270,7 @@ fn describe(schema: &Value) -> String {
 /// A value as it may be shown: a string here could be a secret, so only its kind is told.
 fn shown(value: &Value) -> String {
     match value {
-        Value::String(_) => String::from("the value"),
-        Value::Array(_) | Value::Object(_) => String::from("the value"),
+        Value::String(_) | Value::Array(_) | Value::Object(_) => String::from("the value"),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }

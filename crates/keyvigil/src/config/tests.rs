@@ -59,6 +59,26 @@ fn what_concerns_several_values_is_checked_too() {
 }
 
 #[test]
+fn a_misshapen_table_does_not_hide_what_is_wrong_in_others() {
+    check(
+        r#"
+        [alerts]
+        fallback = "a"
+        [[slack]]
+        name = 5
+        [[folders]]
+        name = "Bad Name"
+        path = "/logs"
+        "#,
+        &[
+            "slack[0].name: 5 is integer; accepted: string",
+            "slack[0].webhook_url: required, but missing; accepted: string or object",
+            "folders[0].name: not a short name; accepted: lower-case letters, digits, - and _, unique",
+        ],
+    );
+}
+
+#[test]
 fn syntax_errors_point_at_the_line() {
     let bad = parse(Path::new("keyvigil.toml"), "a = [").unwrap_err();
     assert!(bad.to_string().contains("line 1"), "{bad}");

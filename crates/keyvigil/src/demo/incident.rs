@@ -30,6 +30,7 @@ fn foreign_key() -> String {
 }
 
 /// The steps, each a little later than the one before.
+#[expect(clippy::too_many_lines, reason = "a story is told in one piece")]
 pub(super) fn steps(now: i64) -> Vec<Step> {
     let key = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{CUSTOMER_KEY}");
     let trail = format!("arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/organisation");

@@ -113,9 +113,9 @@ pub(super) fn read_only(aws: &FakeAws) -> String {
 
 /// Where to look next.
 pub(super) fn conclusion(metrics: &str, config_file: &Path, staying: bool) -> String {
-    let mut text = format!(
+    let mut text = String::from(
         "\nWhere to look next\n  keyvigil replay PATH          the same rules on your own CloudTrail files: no account, no configuration\n  \
-         keyvigil rules list           every rule and control\n  keyvigil config example       a commented configuration\n  keyvigil doctor               what its permissions let it see\n"
+         keyvigil rules list           every rule and control\n  keyvigil config example       a commented configuration\n  keyvigil doctor               what its permissions let it see\n",
     );
     if staying {
         text.push_str(&format!(
