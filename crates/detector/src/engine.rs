@@ -181,6 +181,11 @@ impl Detector {
         self.inventory.resolve(key)
     }
 
+    /// What is known of keys and resources.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
     /// Goes on under another policy. Controls judge everything anew with the next tick.
     pub fn replace_policy(&mut self, policy: Policy) {
         self.policy = policy;

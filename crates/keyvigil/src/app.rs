@@ -142,7 +142,7 @@ impl App {
         let shared = Shared {
             publisher,
             clock: Arc::new(SystemClock),
-            budget: Arc::new(ApiBudget::new(self.config.polling.budget())),
+            budget: Arc::new(ApiBudget::new(self.config.budget())),
             wanted: watch::Sender::new(wanted),
             commands,
             outbox_filled: Arc::new(Notify::new()),
@@ -389,6 +389,7 @@ impl App {
         });
         let exporter = Arc::new(export::Exporter::new(
             exported,
+            Arc::clone(&shared.budget),
             self.metrics.clone(),
             shared.publisher.depth_handle(),
         ));

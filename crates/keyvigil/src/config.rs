@@ -12,6 +12,7 @@ use std::time::Duration;
 use keyvigil_aws::config::AwsConfig;
 use keyvigil_detector::Policy;
 use keyvigil_poller::budget::BudgetSettings;
+use keyvigil_poller::quota::Quota;
 use keyvigil_poller::schedule::PollSchedule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -163,14 +164,6 @@ impl PollingConfig {
             identities: minutes(self.identities_minutes),
             seed,
             ..PollSchedule::default()
-        }
-    }
-
-    /// As the budget wants it.
-    pub fn budget(&self) -> BudgetSettings {
-        BudgetSettings {
-            share: self.quota_share,
-            ..BudgetSettings::default()
         }
     }
 }
@@ -347,6 +340,27 @@ fn policy_problems(policy: &Policy, prefix: &str) -> Vec<Problem> {
 }
 
 impl Config {
+    /// The part of the providers' quotas that keyvigil may use. LookupEvents has a pace of its own: the slowest one
+    /// that an account asks for, because the budget is one for all of them.
+    pub fn budget(&self) -> BudgetSettings {
+        let paces = self
+            .aws
+            .accounts
+            .iter()
+            .map(|account| account.lookup_events.requests_per_second);
+        let mut settings = BudgetSettings {
+            share: self.polling.quota_share,
+            ..BudgetSettings::default()
+        };
+        if let Some(pace) = paces.min_by(f64::total_cmp) {
+            settings.quotas.insert(
+                keyvigil_aws::lookup_events::OPERATION.to_owned(),
+                Quota::Flat(pace),
+            );
+        }
+        settings
+    }
+
     /// What the schema cannot say: everything that concerns more than one value.
     fn problems(&self) -> Vec<Problem> {
         let mut problems = policy_problems(&self.policy, "policy.");

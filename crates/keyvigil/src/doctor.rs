@@ -40,7 +40,7 @@ pub async fn run(config_file: &Path, arguments: &Arguments) -> Result<Exit> {
         }
     };
     let sources = registry::connect(&config.aws, AwsCredentials::DefaultChain).await?;
-    let budget: Arc<dyn Budget> = Arc::new(ApiBudget::new(config.polling.budget()));
+    let budget: Arc<dyn Budget> = Arc::new(ApiBudget::new(config.budget()));
     let mut checks = Vec::new();
     for preflight in &sources.preflights {
         let call = CallContext {

@@ -72,6 +72,14 @@ pub struct Metrics {
     pub notification_dead_letters: IntGaugeVec,
     /// Size of the store on disk.
     pub store_size: IntGauge,
+    /// Keys of the inventory.
+    pub keys: IntGaugeVec,
+    /// Accepted risks of the policy.
+    pub exceptions: IntGaugeVec,
+    /// The last transaction of the pipeline.
+    pub pipeline_heartbeat_timestamp: GaugeVec,
+    /// Requests to providers.
+    pub api_requests: IntCounterVec,
 }
 
 /// Seconds from a moment to minutes: what lies between an event and its alert.
@@ -81,6 +89,8 @@ const LAG_BUCKETS: &[f64] = &[
 /// Milliseconds to seconds: what a stage of the pipeline takes.
 const STAGE_BUCKETS: &[f64] = &[0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 
+/// Values of the label `state` of `keyvigil_keys`.
+pub const KEY_STATES: [&str; 5] = ["enabled", "disabled", "pending_deletion", "unusable", "unknown"];
 /// Stages of the pipeline, as label values.
 pub const STAGES: [&str; 3] = ["detect", "commit", "total"];
 /// Ways in which a finding is not alerted, as label values.
@@ -239,6 +249,30 @@ impl Metrics {
                 "notification_dead_letters",
                 "messages that were given up and wait for a person",
                 &["receiver"],
+            )?,
+            keys: gauges(
+                &registry,
+                "keys",
+                "keys of the inventory",
+                &["provider", "state", "managed_by"],
+            )?,
+            exceptions: gauges(
+                &registry,
+                "exceptions",
+                "accepted risks of the policy",
+                &["state"],
+            )?,
+            pipeline_heartbeat_timestamp: real_gauges(
+                &registry,
+                "pipeline_heartbeat_timestamp_seconds",
+                "when the stage last worked through everything that it had",
+                &["stage"],
+            )?,
+            api_requests: counters(
+                &registry,
+                "api_requests_total",
+                "requests to providers",
+                &["provider", "api", "outcome"],
             )?,
             store_size: gauge(&registry, "store_size_bytes", "size of the store on disk")?,
             registry,

@@ -5,6 +5,7 @@
 
 pub mod core;
 mod ledger;
+mod stock;
 mod tally;
 
 use std::collections::HashSet;
@@ -122,6 +123,7 @@ impl Pipeline {
                 Wake::Command(None) => continue,
                 Wake::Tick => {
                     core.tick(&mut commit, &mut work.effects);
+                    core.export_stock(commit.now, &self.metrics);
                     self.prune_if_due(&mut last_prune).await;
                     self.export_counts().await;
                 }
@@ -206,6 +208,11 @@ impl Pipeline {
             .with_label_values(&["commit"])
             .observe(started.elapsed().as_secs_f64());
         self.readiness.pipeline_alive(now);
+        let heartbeat = self
+            .metrics
+            .pipeline_heartbeat_timestamp
+            .with_label_values(&["commit"]);
+        heartbeat.set(now.as_secs() as f64);
         for (delivery, result) in work.deliveries {
             delivery.acknowledge(result);
         }

@@ -90,7 +90,7 @@ pub async fn run(config_file: &Path, arguments: &Arguments) -> Result<Exit> {
 /// Polls everything once and judges it.
 pub async fn look(config: &Config) -> Result<Seen> {
     let sources = registry::connect(&config.aws, AwsCredentials::DefaultChain).await?;
-    let budget: Arc<dyn Budget> = Arc::new(ApiBudget::new(config.polling.budget()));
+    let budget: Arc<dyn Budget> = Arc::new(ApiBudget::new(config.budget()));
     let (mut detector, _nothing_saved) = Detector::new(config.policy.clone(), []);
     let mut seen = Seen::default();
     let mut snapshots = Vec::new();

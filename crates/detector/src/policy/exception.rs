@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use keyvigil_model::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::policy::date;
 use crate::policy::problem::Checker;
 
 /// An accepted risk. Selectors that are left out match everything; those that are there must all match.
@@ -42,6 +44,11 @@ pub struct Exception {
 }
 
 impl Exception {
+    /// Whether it still holds at `now`.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        date::holds(&self.expires, now)
+    }
+
     pub(crate) fn check(&self, check: &mut Checker) {
         check.filled("id", &self.id);
         check.some_patterns("checks", &self.checks);

@@ -9,6 +9,7 @@ use keyvigil_connector::failure::FailureClass;
 use keyvigil_ingester::metrics::SourceMetrics;
 use keyvigil_model::id::SourceId;
 use keyvigil_model::provider::Provider;
+use keyvigil_poller::budget::ApiBudget;
 use keyvigil_poller::metrics::PollMetrics;
 
 use crate::metrics::Metrics;
@@ -31,6 +32,7 @@ pub(super) struct Exported {
 /// Copies.
 pub(super) struct Exporter {
     exported: Exported,
+    budget: Arc<ApiBudget>,
     metrics: Metrics,
     depth: Depth,
     /// What was copied last: Prometheus counters can only be added to.
@@ -46,9 +48,10 @@ struct Seen {
 
 impl Exporter {
     /// Copies `exported` into `metrics`.
-    pub(super) fn new(exported: Exported, metrics: Metrics, depth: Depth) -> Self {
+    pub(super) fn new(exported: Exported, budget: Arc<ApiBudget>, metrics: Metrics, depth: Depth) -> Self {
         Self {
             exported,
+            budget,
             metrics,
             depth,
             before: Mutex::default(),
@@ -78,6 +81,17 @@ impl Exporter {
         }
         if let Some(polls) = &self.exported.polls {
             copy_polls(polls, &self.metrics);
+        }
+        for used in self.budget.usage() {
+            for (outcome, total) in [("sent", used.requests), ("throttled", used.throttled)] {
+                let counter = self.metrics.api_requests.with_label_values(&[
+                    Provider::Aws.as_str(),
+                    &used.operation,
+                    outcome,
+                ]);
+                // The budget counts up for as long as the process lives, and so does the counter.
+                counter.inc_by(total.saturating_sub(counter.get()));
+            }
         }
     }
 

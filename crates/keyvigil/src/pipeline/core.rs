@@ -15,8 +15,9 @@ use keyvigil_model::time::Timestamp;
 use keyvigil_store::commit::{Cleared, FindingRow, StateWrite};
 use keyvigil_store::{Commit, Store, StoreError};
 
-use super::ledger;
 use super::tally::Tally;
+use super::{ledger, stock};
+use crate::metrics::Metrics;
 
 /// What is to be done once the commit is through.
 #[derive(Default)]
@@ -31,6 +32,7 @@ pub struct Effects {
 pub struct Core {
     detector: Detector,
     book: AlertBook,
+    policy: Policy,
 }
 
 impl Core {
@@ -45,18 +47,31 @@ impl Core {
             key: row.key,
             value: row.value,
         });
-        let (detector, problems) = Detector::new(policy, saved);
+        let (detector, problems) = Detector::new(policy.clone(), saved);
         let mut book = AlertBook::new(alerts, store.latest_alerts().await?);
         for told in store.told().await? {
             book.told(told.fingerprint, told.episode, &told.receiver);
         }
-        Ok((Self { detector, book }, problems))
+        Ok((
+            Self {
+                detector,
+                book,
+                policy,
+            },
+            problems,
+        ))
     }
 
     /// Takes a new policy and new alert settings; what is known stays.
     pub fn reload(&mut self, policy: Policy, alerts: AlertSettings) {
+        self.policy = policy.clone();
         self.detector.replace_policy(policy);
         self.book.replace_settings(alerts);
+    }
+
+    /// Counts what there is.
+    pub fn export_stock(&self, now: Timestamp, metrics: &Metrics) {
+        stock::export(self.detector.inventory(), &self.policy, now, metrics);
     }
 
     /// The message for the fallback receiver.
