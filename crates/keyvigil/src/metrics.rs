@@ -8,16 +8,21 @@ use keyvigil_model::batch::QuarantineReason;
 use keyvigil_model::event::Outcome;
 use keyvigil_model::provider::Provider;
 use keyvigil_model::severity::Severity;
-use prometheus::core::Collector;
 use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
 
+mod described;
+
+pub use described::Described;
+use described::Registering;
+
 /// The metrics of the daemon.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
+    described: Vec<Described>,
     /// 1 if the last reload of the configuration was taken over.
     pub config_last_reload_successful: IntGauge,
     /// When the configuration in effect was loaded.
@@ -100,7 +105,9 @@ impl Metrics {
     /// Registers everything and sets what is known beforehand to zero.
     #[expect(clippy::too_many_lines, reason = "the catalogue is one list")]
     pub fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
+        let registry = Registering::default();
+        let build = gauges(&registry, "build_info", "version in the label, 1 as value", &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let metrics = Self {
             config_last_reload_successful: gauge(
                 &registry,
@@ -275,7 +282,8 @@ impl Metrics {
                 &["provider", "api", "outcome"],
             )?,
             store_size: gauge(&registry, "store_size_bytes", "size of the store on disk")?,
-            registry,
+            registry: registry.registry,
+            described: registry.described.into_inner(),
         };
         metrics.initialise()?;
         Ok(metrics)
@@ -283,12 +291,6 @@ impl Metrics {
 
     /// Sets every combination of closed labels to zero, so that no series is missing until something happens.
     fn initialise(&self) -> Result<(), prometheus::Error> {
-        let build = IntGaugeVec::new(
-            Opts::new("build_info", "version in the label, 1 as value").namespace("keyvigil"),
-            &["version"],
-        )?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        self.registry.register(Box::new(build))?;
         for stage in STAGES {
             self.pipeline_duration.with_label_values(&[stage]);
         }
@@ -332,6 +334,11 @@ impl Metrics {
         }
     }
 
+    /// Every metric, also those without a series yet.
+    pub fn described(&self) -> &[Described] {
+        &self.described
+    }
+
     /// The page that Prometheus reads.
     pub fn render(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
@@ -363,7 +370,10 @@ pub fn key_operation(action: keyvigil_model::action::Action) -> &'static str {
     }
 }
 
-fn register<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registering,
+    metric: C,
+) -> Result<C, prometheus::Error> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }
@@ -372,43 +382,43 @@ fn options(name: &str, help: &str) -> Opts {
     Opts::new(name, help).namespace("keyvigil")
 }
 
-fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-    register(registry, IntGauge::with_opts(options(name, help))?)
+fn gauge(registry: &Registering, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    registry.register(IntGauge::with_opts(options(name, help))?)
 }
 
-fn real_gauge(registry: &Registry, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
-    register(registry, Gauge::with_opts(options(name, help))?)
+fn real_gauge(registry: &Registering, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+    registry.register(Gauge::with_opts(options(name, help))?)
 }
 
 fn gauges(
-    registry: &Registry,
+    registry: &Registering,
     name: &str,
     help: &str,
     labels: &[&str],
 ) -> Result<IntGaugeVec, prometheus::Error> {
-    register(registry, IntGaugeVec::new(options(name, help), labels)?)
+    registry.register(IntGaugeVec::new(options(name, help), labels)?)
 }
 
 fn real_gauges(
-    registry: &Registry,
+    registry: &Registering,
     name: &str,
     help: &str,
     labels: &[&str],
 ) -> Result<GaugeVec, prometheus::Error> {
-    register(registry, GaugeVec::new(options(name, help), labels)?)
+    registry.register(GaugeVec::new(options(name, help), labels)?)
 }
 
 fn counters(
-    registry: &Registry,
+    registry: &Registering,
     name: &str,
     help: &str,
     labels: &[&str],
 ) -> Result<IntCounterVec, prometheus::Error> {
-    register(registry, IntCounterVec::new(options(name, help), labels)?)
+    registry.register(IntCounterVec::new(options(name, help), labels)?)
 }
 
 fn histograms(
-    registry: &Registry,
+    registry: &Registering,
     name: &str,
     help: &str,
     labels: &[&str],
@@ -417,7 +427,7 @@ fn histograms(
     let options = HistogramOpts::new(name, help)
         .namespace("keyvigil")
         .buckets(buckets.to_vec());
-    register(registry, HistogramVec::new(options, labels)?)
+    registry.register(HistogramVec::new(options, labels)?)
 }
 
 #[cfg(test)]

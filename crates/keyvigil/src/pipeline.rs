@@ -20,6 +20,7 @@ use keyvigil_model::alert::Notification;
 use keyvigil_model::id::DedupeKey;
 use keyvigil_model::resource::RepollRequest;
 use keyvigil_store::commit::{AuditRow, OutboxId, Settlement};
+use keyvigil_store::view::Retention;
 use keyvigil_store::{Commit, Store, StoreError};
 use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -35,11 +36,13 @@ const TICK: Duration = Duration::from_secs(5);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Observations are joined into one transaction up to this many events: one fsync for all of them.
 const EVENTS_PER_COMMIT: usize = 2_000;
-/// Old rows are removed this often.
+/// What the store holds is counted for the metrics this often.
+const COUNT_EVERY: Duration = Duration::from_secs(15);
+/// Old rows are removed and a backup is made this often.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// What others ask of the pipeline.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Command {
     /// A new policy and new alert settings (SIGHUP).
     Reload(Box<Policy>, Box<AlertSettings>),
@@ -96,10 +99,13 @@ impl Pipeline {
         let mut closing = false;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last_prune = None;
+        let mut upkeep = Upkeep::default();
+        // A command whose commit failed: it must not be lost, nobody would ask again.
+        let mut again: Option<Command> = None;
         loop {
             let wake = tokio::select! {
                 biased;
+                command = std::future::ready(again.take()), if again.is_some() => Wake::Command(command),
                 command = commands.recv() => Wake::Command(command),
                 _ = ticks.tick() => Wake::Tick,
                 delivery = observations.next() => Wake::Delivery(delivery),
@@ -119,16 +125,20 @@ impl Pipeline {
                     observations.close();
                     continue;
                 }
-                Wake::Command(Some(command)) => self.obey(&mut core, command, &mut commit).await,
+                Wake::Command(Some(command)) => {
+                    again = Some(command.clone());
+                    self.obey(&mut core, command, &mut commit).await;
+                }
                 Wake::Command(None) => continue,
                 Wake::Tick => {
                     core.tick(&mut commit, &mut work.effects);
                     core.export_stock(commit.now, &self.metrics);
-                    self.prune_if_due(&mut last_prune).await;
-                    self.export_counts().await;
+                    self.keep_up(&mut upkeep).await;
                 }
             }
-            if !self.finish(commit, work).await {
+            if self.finish(commit, work).await {
+                again = None;
+            } else {
                 match self.load_until_it_works(&stop).await {
                     Some(loaded) => core = loaded,
                     None => return,
@@ -273,18 +283,19 @@ impl Pipeline {
         }
     }
 
-    async fn prune_if_due(&self, last: &mut Option<Instant>) {
-        if last.is_some_and(|last| last.elapsed() < PRUNE_EVERY) {
-            return;
+    /// What is done now and then, beside the work.
+    async fn keep_up(&self, upkeep: &mut Upkeep) {
+        if is_due(&mut upkeep.counted, COUNT_EVERY) {
+            self.export_counts().await;
         }
-        *last = Some(Instant::now());
-        match self
-            .store
-            .prune(self.clock.now(), &keyvigil_store::view::Retention::default())
-            .await
-        {
-            Ok(pruned) => tracing::debug!(?pruned, "old rows removed"),
-            Err(error) => tracing::warn!(%error, "old rows could not be removed"),
+        if is_due(&mut upkeep.pruned, PRUNE_EVERY) {
+            match self.store.prune(self.clock.now(), &Retention::default()).await {
+                Ok(pruned) => tracing::debug!(?pruned, "old rows removed"),
+                Err(error) => tracing::warn!(%error, "old rows could not be removed"),
+            }
+            if let Err(error) = self.store.backup().await {
+                tracing::warn!(%error, "no backup of the store was made");
+            }
         }
     }
 
@@ -299,6 +310,22 @@ impl Pipeline {
                 .set(i64::try_from(size.database + size.wal).unwrap_or(i64::MAX));
         }
     }
+}
+
+/// When things were last done that are done now and then.
+#[derive(Default)]
+struct Upkeep {
+    counted: Option<Instant>,
+    pruned: Option<Instant>,
+}
+
+/// Whether `every` has passed since the last time; if so, now is the last time.
+fn is_due(last: &mut Option<Instant>, every: Duration) -> bool {
+    if last.is_some_and(|last| last.elapsed() < every) {
+        return false;
+    }
+    *last = Some(Instant::now());
+    true
 }
 
 /// What is held back until the commit.

@@ -35,8 +35,8 @@ impl Random {
     }
 
     /// One of several.
-    pub(crate) fn pick<'a, T>(&mut self, several: &'a [T]) -> &'a T {
-        &several[self.below(several.len() as u64) as usize]
+    pub(crate) fn pick<'a>(&mut self, several: &[&'a str]) -> &'a str {
+        several[self.below(several.len() as u64) as usize]
     }
 }
 

@@ -194,7 +194,7 @@ fn assume_role(place: Place, random: &mut Random) -> (Shape<'static>, Caller) {
     let role = random.skewed(ROLES);
     let arn = format!("arn:aws:iam::{}:role/service-{role:02}", place.account_id());
     let session = format!("session-{:08x}", random.below(1 << 32));
-    let service = *random.pick(&[
+    let service = random.pick(&[
         "ec2.amazonaws.com",
         "lambda.amazonaws.com",
         "ecs-tasks.amazonaws.com",
