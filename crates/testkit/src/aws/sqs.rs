@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::world::{Queue, World};
-use super::{Call, Fault, json_body, json_fault, recorded, required};
+use super::{Call, Fault, json_body, json_fault, lock, recorded, required};
 use crate::server;
 
 /// `ReceiveMessage` waits for messages as it was asked to.
@@ -19,11 +19,13 @@ pub(super) async fn receive(world: &Mutex<World>, call: &Call<'_>) -> Response {
         .ok()
         .and_then(|body| body.get("WaitTimeSeconds").and_then(Value::as_u64));
     let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(0).min(20));
+    // One request is one entry in the log, however long it waits.
+    let mut result = recorded(world, call, "sqs", "ReceiveMessage", |world| take(world, call));
     loop {
-        let result = recorded(world, call, "sqs", "ReceiveMessage", |world| take(world, call));
         match result {
             Ok(messages) if messages.is_empty() && Instant::now() < end => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
+                result = take(&mut lock(world), call);
             }
             Ok(messages) => {
                 let body = if messages.is_empty() {
