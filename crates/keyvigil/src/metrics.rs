@@ -370,14 +370,6 @@ pub fn key_operation(action: keyvigil_model::action::Action) -> &'static str {
     }
 }
 
-fn register<C: Collector + Clone + 'static>(
-    registry: &Registering,
-    metric: C,
-) -> Result<C, prometheus::Error> {
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
-}
-
 fn options(name: &str, help: &str) -> Opts {
     Opts::new(name, help).namespace("keyvigil")
 }
