@@ -124,7 +124,10 @@ impl Unpacker {
             return None;
         }
         // A second member would be passed over in silence. Its magic number may occur by chance: then we stream.
-        if memmem::find(object.get(1..)?, MAGIC_DEFLATE).is_some() {
+        if memmem::find_iter(object, MAGIC_DEFLATE)
+            .skip(1)
+            .any(|at| begins_a_member(object, at))
+        {
             return None;
         }
         let length = usize::try_from(claimed).ok()?;
@@ -180,6 +183,13 @@ impl Unpacker {
         consumer.window(self.window.get(..filled).unwrap_or_default(), Tail::End);
         Ok(())
     }
+}
+
+/// Whether the magic number can be that of a member: the upper bits of its flags are zero (RFC 1952, section 2.3.1.2).
+fn begins_a_member(object: &[u8], at: usize) -> bool {
+    object
+        .get(at + MAGIC_DEFLATE.len())
+        .is_some_and(|flags| flags & 0xe0 == 0)
 }
 
 /// The length that the last member claims, modulo 2^32 (RFC 1952, section 2.3.1: ISIZE).

@@ -80,6 +80,7 @@ struct Call<'a, 'r> {
     account: &'r AccountId,
     region: &'r Region,
     action: Action,
+    time: Timestamp,
 }
 
 impl Call<'_, '_> {
@@ -142,14 +143,11 @@ pub(crate) fn map(
         account: &mapped.account,
         region: &mapped.region,
         action,
+        time,
     };
     let details = details(&call, service, strings);
     if frame.wanted.contains(details.action) {
-        let event = event(&call, service, details, time, strings);
-        mapped.event = Some(Box::new(AuditEvent {
-            raw: Arc::from(raw),
-            ..event
-        }));
+        mapped.event = Some(Box::new(event(&call, service, details, raw, strings)));
     }
     Ok(mapped)
 }
@@ -172,7 +170,7 @@ fn event(
     call: &Call<'_, '_>,
     service: &str,
     details: Details,
-    time: Timestamp,
+    raw: &[u8],
     strings: &mut Strings,
 ) -> AuditEvent {
     let record = call.record;
@@ -192,7 +190,7 @@ fn event(
     AuditEvent {
         id: EventId::from(id),
         dedupe: DedupeKey::of(&[call.account.as_str().as_bytes(), id.as_bytes()]),
-        time,
+        time: call.time,
         provider: Provider::Aws,
         account: call.account.clone(),
         region: call.region.clone(),
@@ -228,7 +226,7 @@ fn event(
             .map(|text| Untrusted::from(text.as_str())),
         amends: addendum.text("originalEventID").map(|text| EventId::from(&*text)),
         truncated: call.omitted() || call.response.flag("omitted") == Some(true),
-        raw: Arc::default(),
+        raw: Arc::from(raw),
     }
 }
 

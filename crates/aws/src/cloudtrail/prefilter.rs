@@ -8,14 +8,13 @@ use keyvigil_model::action::{Action, ActionSet};
 use memchr::memmem::{self, Finder};
 
 use super::actions::{self, SERVICES};
-use super::split::Span;
+use super::split::{SOURCE_KEY, Sources, Span};
 
 /// The filter for one set of actions.
 pub(crate) struct Prefilter {
     wanted: ActionSet,
     everything: bool,
     services: Vec<Wanted>,
-    source_key: Finder<'static>,
     name_key: Finder<'static>,
     unicode_escape: Finder<'static>,
 }
@@ -65,7 +64,6 @@ impl Prefilter {
             wanted,
             everything: wanted.contains(Action::Other),
             services,
-            source_key: Finder::new(b"\"eventSource\""),
             name_key: Finder::new(b"\"eventName\""),
             unicode_escape: Finder::new(b"\\u"),
         }
@@ -83,11 +81,10 @@ impl Prefilter {
         if self.everything || (span.backslash && self.unicode_escape.find(bytes).is_some()) {
             return true;
         }
-        let mut sources = self.source_key.find_iter(bytes);
-        let (Some(source), None) = (sources.next(), sources.next()) else {
+        let Some(Sources::One(source)) = span.sources else {
             return true;
         };
-        let Value::Plain(service) = value_after(bytes, source + self.source_key.needle().len()) else {
+        let Value::Plain(service) = value_after(bytes, source + SOURCE_KEY.len()) else {
             return true;
         };
         let Some(wanted) = self.services.iter().find(|wanted| wanted.name == service) else {
@@ -140,13 +137,11 @@ fn value_after(bytes: &[u8], at: usize) -> Value<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::split::within_limits;
     use super::*;
 
     fn admits(wanted: &[Action], record: &str) -> bool {
-        let span = Span {
-            bytes: record.as_bytes(),
-            backslash: record.contains('\\'),
-        };
+        let span = within_limits(record.as_bytes()).unwrap();
         Prefilter::new(ActionSet::of(wanted)).admits(span)
     }
 

@@ -23,6 +23,7 @@ pub(crate) use self::resync::holds_records;
 
 use self::exact::{Exact, exact, too_deep, too_large};
 use self::resync::Resync;
+pub(crate) use self::scan::{SOURCE_KEY, Sources};
 use self::scan::{Scan, Scanned};
 
 /// A record may have this many bytes. CloudTrail's own limit is 256 KB (reference "reliability", section 4.7).
@@ -56,6 +57,8 @@ pub(crate) struct Span<'a> {
     pub(crate) bytes: &'a [u8],
     /// Whether there may be a backslash in it.
     pub(crate) backslash: bool,
+    /// Where it holds `"eventSource"`; not known where it was not found by the scan.
+    pub(crate) sources: Option<Sources>,
 }
 
 /// The bytes of something that is not a record, with the reason.
@@ -281,6 +284,7 @@ impl Splitter {
             length,
             deepest,
             backslash,
+            sources,
         } = scanned
         else {
             return self.exactly(window, at, tail, sink);
@@ -301,7 +305,12 @@ impl Splitter {
                 Exact::End(_) | Exact::Unfinished | Exact::Syntax(_) => self.exactly(window, at, tail, sink),
             };
         }
-        match sink(Piece::Record(Span { bytes, backslash })) {
+        let span = Span {
+            bytes,
+            backslash,
+            sources: Some(sources),
+        };
+        match sink(Piece::Record(span)) {
             Judged::Done => {
                 self.resync.found_a_record();
                 Step::Go(end)
@@ -363,6 +372,7 @@ impl Splitter {
                 let span = Span {
                     bytes,
                     backslash: true,
+                    sources: None,
                 };
                 match sink(Piece::Record(span)) {
                     Judged::Done => self.resync.found_a_record(),

@@ -1,5 +1,7 @@
 //! Who acted: every shape of `userIdentity` (the CloudTrail user guide, "CloudTrail userIdentity element").
 
+use std::borrow::Cow;
+
 use keyvigil_model::id::{AccountId, PrincipalId};
 use keyvigil_model::principal::{Principal, PrincipalKind};
 use keyvigil_model::untrusted::Untrusted;
@@ -41,12 +43,12 @@ pub(super) fn principal(record: &Record<'_>, strings: &mut Strings) -> Principal
 }
 
 struct Named<'t> {
-    id: String,
+    id: Cow<'t, str>,
     kind: PrincipalKind,
     session: Option<&'t str>,
 }
 
-fn named(id: impl Into<String>, kind: PrincipalKind) -> Named<'static> {
+fn named<'t>(id: impl Into<Cow<'t, str>>, kind: PrincipalKind) -> Named<'t> {
     Named {
         id: id.into(),
         kind,
@@ -67,9 +69,9 @@ fn name<'t>(identity: &'t Identity<'_>, partition: &str) -> Named<'t> {
         "IAMUser" => {
             let user = as_str(identity.user_name.as_ref());
             let id = match arn {
-                Some(arn) => arn.to_owned(),
-                None if user.is_empty() => foreign(account, unique),
-                None => format!("arn:{partition}:iam::{account}:user/{user}"),
+                Some(arn) => Cow::Borrowed(arn),
+                None if user.is_empty() => foreign(account, unique).into(),
+                None => format!("arn:{partition}:iam::{account}:user/{user}").into(),
             };
             named(id, PrincipalKind::Human)
         }
@@ -78,14 +80,17 @@ fn name<'t>(identity: &'t Identity<'_>, partition: &str) -> Named<'t> {
             // The user or root that asked for the session; the name of the session is free text.
             id: issuer(identity)
                 .or(arn)
-                .map_or_else(|| foreign(account, unique), str::to_owned),
+                .map_or_else(|| foreign(account, unique).into(), Cow::Borrowed),
             kind: PrincipalKind::Human,
             session: arn
                 .and_then(tail)
                 .or_else(|| unique.split_once(':').map(|(_, name)| name)),
         },
         "Root" => {
-            let id = arn.map_or_else(|| format!("arn:{partition}:iam::{account}:root"), str::to_owned);
+            let id = arn.map_or_else(
+                || format!("arn:{partition}:iam::{account}:root").into(),
+                Cow::Borrowed,
+            );
             named(id, PrincipalKind::Root)
         }
         "AWSService" => named(or(invoked_by, "unknown"), PrincipalKind::CloudService),
@@ -101,9 +106,9 @@ fn name<'t>(identity: &'t Identity<'_>, partition: &str) -> Named<'t> {
             let user = behalf.map_or("", |behalf| as_str(behalf.user_id.as_ref()));
             let store = behalf.map_or("", |behalf| as_str(behalf.identity_store_arn.as_ref()));
             let id = if user.is_empty() {
-                or(unique, "unknown").to_owned()
+                Cow::Borrowed(or(unique, "unknown"))
             } else {
-                format!("{store}/user/{user}")
+                format!("{store}/user/{user}").into()
             };
             named(id, PrincipalKind::Human)
         }
@@ -119,16 +124,21 @@ fn name<'t>(identity: &'t Identity<'_>, partition: &str) -> Named<'t> {
 /// A role session: the role, and the name of the session apart from it.
 fn role<'t>(identity: &'t Identity<'_>, arn: Option<&'t str>, partition: &str) -> Named<'t> {
     let unique = as_str(identity.principal_id.as_ref());
-    let from_arn = arn.and_then(|arn| {
-        let parts = parse_arn(arn)?;
+    let from_arn = || {
+        let parts = parse_arn(arn?)?;
         let (role, _) = parts.rest.strip_prefix("assumed-role/")?.rsplit_once('/')?;
-        Some(format!("arn:{partition}:iam::{}:role/{role}", parts.account))
-    });
-    let issuer = issuer(identity).map(str::to_owned);
-    let id = issuer.or(from_arn).or_else(|| arn.map(str::to_owned));
+        Some(Cow::Owned(format!(
+            "arn:{partition}:iam::{}:role/{role}",
+            parts.account
+        )))
+    };
+    let id = issuer(identity)
+        .map(Cow::Borrowed)
+        .or_else(from_arn)
+        .or(arn.map(Cow::Borrowed));
     let session = arn.filter(|arn| arn.contains(":assumed-role/")).and_then(tail);
     Named {
-        id: id.unwrap_or_else(|| foreign(as_str(identity.account_id.as_ref()), unique)),
+        id: id.unwrap_or_else(|| foreign(as_str(identity.account_id.as_ref()), unique).into()),
         kind: PrincipalKind::Workload,
         session: session.or_else(|| unique.split_once(':').map(|(_, name)| name)),
     }

@@ -46,7 +46,13 @@ pub(crate) fn within_limits(bytes: &[u8]) -> Result<Span<'_>, (QuarantineReason,
         Scanned::End { deepest, .. } if deepest > MAX_DEPTH => {
             Err((QuarantineReason::TooDeep, too_deep(deepest)))
         }
-        Scanned::End { backslash, .. } => Ok(Span { bytes, backslash }),
+        Scanned::End {
+            backslash, sources, ..
+        } => Ok(Span {
+            bytes,
+            backslash,
+            sources: Some(sources),
+        }),
         Scanned::Open => Err((
             QuarantineReason::NotJson,
             "the data end inside a record".to_owned(),

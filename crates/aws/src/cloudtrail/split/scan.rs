@@ -29,19 +29,38 @@ pub(crate) enum Scanned {
         deepest: u32,
         /// Whether it holds a backslash anywhere.
         backslash: bool,
+        /// Where it holds `"eventSource"`.
+        sources: Sources,
     },
     /// The bytes ended first.
     Open,
 }
 
+/// Where a record holds `"eventSource"`, at any depth. Found in passing: two quotes at the right distance are rare.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sources {
+    /// Nowhere.
+    None,
+    /// Only here.
+    One(usize),
+    /// In several places.
+    Several,
+}
+
+/// The key that is looked for in passing.
+pub(crate) const SOURCE_KEY: &[u8; 13] = b"\"eventSource\"";
+
+/// From its first quote to its second.
+const DISTANCE: u32 = SOURCE_KEY.len() as u32 - 1;
+
 const BLOCK: usize = 64;
 
 /// One bit for each byte of a block.
+#[derive(Clone, Copy)]
 struct Masks {
     quote: u64,
-    backslash: u64,
-    open: u64,
-    close: u64,
+    /// Brackets, backslashes and the bar, which shares their range.
+    special: u64,
 }
 
 impl Scan {
@@ -59,14 +78,30 @@ impl Scan {
     /// Scans a value that begins with its opening bracket.
     pub(crate) fn value(bytes: &[u8]) -> Scanned {
         let mut scan = Self::inside(0);
+        let mut sources = Sources::None;
+        // The quotes of the block before, and where that began.
+        let (mut before, mut start) = (0, 0);
         let (blocks, rest) = bytes.as_chunks::<BLOCK>();
         for (index, block) in blocks.iter().enumerate() {
-            if let Some(offset) = scan.block(block) {
-                return scan.end(index * BLOCK + offset);
+            let masks = Masks::of(block);
+            let pairs = before & ((before >> DISTANCE) | (masks.quote << (64 - DISTANCE)));
+            if pairs != 0 {
+                sources.look(bytes, start, pairs);
+            }
+            (before, start) = (masks.quote, index * BLOCK);
+            if let Some(offset) = scan.block(block, masks) {
+                return scan.end(bytes, start + offset, before, sources);
             }
         }
-        match scan.tail(rest) {
-            Some(offset) => scan.end(blocks.len() * BLOCK + offset),
+        let block = padded(rest);
+        let masks = Masks::of(&block);
+        sources.look(
+            bytes,
+            start,
+            before & ((before >> DISTANCE) | (masks.quote << (64 - DISTANCE))),
+        );
+        match scan.block(&block, masks) {
+            Some(offset) => scan.end(bytes, blocks.len() * BLOCK + offset, masks.quote, sources),
             None => Scanned::Open,
         }
     }
@@ -76,7 +111,7 @@ impl Scan {
     pub(crate) fn whole_blocks(&mut self, bytes: &[u8]) -> Result<usize, usize> {
         let (blocks, _) = bytes.as_chunks::<BLOCK>();
         for (index, block) in blocks.iter().enumerate() {
-            if let Some(offset) = self.block(block) {
+            if let Some(offset) = self.block(block, Masks::of(block)) {
                 return Ok(index * BLOCK + offset);
             }
         }
@@ -85,47 +120,84 @@ impl Scan {
 
     /// Goes on over the last bytes that there are, fewer than a block.
     pub(crate) fn tail(&mut self, rest: &[u8]) -> Option<usize> {
-        let mut padded = [b' '; BLOCK];
-        padded.get_mut(..rest.len())?.copy_from_slice(rest);
-        self.block(&padded)
+        let block = padded(rest);
+        self.block(&block, Masks::of(&block))
     }
 
-    fn end(&self, length: usize) -> Scanned {
+    /// The value ends in the block whose quotes are given.
+    fn end(&self, bytes: &[u8], length: usize, quotes: u64, mut sources: Sources) -> Scanned {
+        let start = (length - 1) / BLOCK * BLOCK;
+        let value = bytes.get(..length).unwrap_or_default();
+        sources.look(value, start, quotes & (quotes >> DISTANCE));
         Scanned::End {
             length,
             deepest: self.deepest,
             backslash: self.backslash,
+            sources,
         }
     }
 
     /// Scans a block. Answers the number of bytes up to and with the bracket that ends the value.
     #[inline]
-    fn block(&mut self, block: &[u8; BLOCK]) -> Option<usize> {
-        let masks = Masks::of(block);
-        let mut quote = masks.quote;
-        if masks.backslash | self.escaped != 0 {
-            self.backslash = true;
-            quote &= !self.escaped_bytes(masks.backslash);
+    fn block(&mut self, block: &[u8; BLOCK], masks: Masks) -> Option<usize> {
+        if self.escaped != 0 {
+            return self.block_with_escapes(block, masks);
         }
-        let in_string = prefix_xor(quote) ^ self.in_string;
-        // The sign bit, spread over all bits: whether the block ends inside a string.
-        self.in_string = 0u64.wrapping_sub(in_string >> 63);
+        let in_string = prefix_xor(masks.quote) ^ self.in_string;
+        let (mut depth, mut deepest) = (self.depth, self.deepest);
+        let mut rest = masks.special;
+        while rest != 0 {
+            let bit = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            let byte = block[bit % BLOCK];
+            if byte & 1 == 0 {
+                // The bar means nothing; a backslash means that the quotes must be looked at again.
+                if byte == b'\\' {
+                    return self.block_with_escapes(block, masks);
+                }
+                continue;
+            }
+            if (in_string >> bit) & 1 == 1 {
+                continue;
+            }
+            depth = deeper(depth, byte);
+            if depth == 0 {
+                self.deepest = deepest;
+                return Some(bit + 1);
+            }
+            deepest = deepest.max(depth);
+        }
+        (self.depth, self.deepest) = (depth, deepest);
+        self.in_string = last_bit_everywhere(in_string);
+        None
+    }
 
-        let mut brackets = (masks.open | masks.close) & !in_string;
+    /// The same for a block with backslashes, or after one.
+    fn block_with_escapes(&mut self, block: &[u8; BLOCK], masks: Masks) -> Option<usize> {
+        self.backslash = true;
+        let (mut backslash, mut brackets) = (0, 0);
+        let mut rest = masks.special;
+        while rest != 0 {
+            let bit = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            match block[bit % BLOCK] {
+                b'\\' => backslash |= 1 << bit,
+                b'|' => {}
+                _ => brackets |= 1 << bit,
+            }
+        }
+        let quote = masks.quote & !self.escaped_bytes(backslash);
+        let in_string = prefix_xor(quote) ^ self.in_string;
+        self.in_string = last_bit_everywhere(in_string);
+        brackets &= !in_string;
         while brackets != 0 {
-            let bit = brackets.trailing_zeros();
-            let opens = (masks.open >> bit) & 1 == 1;
-            // A closing bracket too many at depth zero cannot happen: the scan has ended by then.
-            self.depth = if opens {
-                self.depth + 1
-            } else {
-                self.depth.saturating_sub(1)
-            };
+            let bit = brackets.trailing_zeros() as usize;
+            brackets &= brackets - 1;
+            self.depth = deeper(self.depth, block[bit % BLOCK]);
             if self.depth == 0 {
-                return Some(bit as usize + 1);
+                return Some(bit + 1);
             }
             self.deepest = self.deepest.max(self.depth);
-            brackets &= brackets - 1;
         }
         None
     }
@@ -142,28 +214,63 @@ impl Scan {
     }
 }
 
+impl Sources {
+    /// Looks at the places, counted from `start`, where a quote stands at the right distance from another.
+    #[inline]
+    fn look(&mut self, bytes: &[u8], start: usize, mut pairs: u64) {
+        while pairs != 0 {
+            let at = start + pairs.trailing_zeros() as usize;
+            pairs &= pairs - 1;
+            if bytes.get(at..at + SOURCE_KEY.len()) == Some(SOURCE_KEY) {
+                *self = match self {
+                    Self::None => Self::One(at),
+                    Self::One(_) | Self::Several => Self::Several,
+                };
+            }
+        }
+    }
+}
+
 impl Masks {
     #[inline]
     fn of(block: &[u8; BLOCK]) -> Self {
-        let mut masks = Self {
-            quote: 0,
-            backslash: 0,
-            open: 0,
-            close: 0,
-        };
+        let mut masks = Self { quote: 0, special: 0 };
         let (lanes, _) = block.as_chunks::<16>();
         for (index, lane) in lanes.iter().enumerate() {
             let bytes = u8x16::new(*lane);
-            // Setting bit 5 makes `{` of `[` and `}` of `]`, and of nothing else that is legal outside a string.
-            let folded = bytes | u8x16::splat(0x20);
+            // Bit 5 makes `{` of `[`, `|` of the backslash and `}` of `]`: the range from `{` to `}`.
+            let above = (bytes | u8x16::splat(0x20)) - u8x16::splat(b'{');
+            let special = above.min(u8x16::splat(b'}' - b'{')).simd_eq(above);
             let shift = index * 16;
             masks.quote |= bits(bytes, b'"') << shift;
-            masks.backslash |= bits(bytes, b'\\') << shift;
-            masks.open |= bits(folded, b'{') << shift;
-            masks.close |= bits(folded, b'}') << shift;
+            masks.special |= u64::from(special.to_bitmask()) << shift;
         }
         masks
     }
+}
+
+fn padded(rest: &[u8]) -> [u8; BLOCK] {
+    let mut padded = [b' '; BLOCK];
+    if let Some(target) = padded.get_mut(..rest.len()) {
+        target.copy_from_slice(rest);
+    }
+    padded
+}
+
+/// One deeper for `{` and `[`, one less for `}` and `]`. One too many cannot happen: the scan has ended by then.
+#[inline]
+fn deeper(depth: u32, bracket: u8) -> u32 {
+    if bracket & 4 == 0 {
+        depth + 1
+    } else {
+        depth.saturating_sub(1)
+    }
+}
+
+/// All ones if the last bit is one.
+#[inline]
+fn last_bit_everywhere(mask: u64) -> u64 {
+    0u64.wrapping_sub(mask >> 63)
 }
 
 #[inline]
@@ -209,6 +316,7 @@ mod tests {
                             length: index + 1,
                             deepest,
                             backslash,
+                            sources: plain_sources(&bytes[..=index]),
                         };
                     }
                 }
@@ -216,6 +324,15 @@ mod tests {
             }
         }
         Scanned::Open
+    }
+
+    fn plain_sources(bytes: &[u8]) -> Sources {
+        let mut places = memchr::memmem::find_iter(bytes, SOURCE_KEY);
+        match (places.next(), places.next()) {
+            (None, _) => Sources::None,
+            (Some(at), None) => Sources::One(at),
+            (Some(_), Some(_)) => Sources::Several,
+        }
     }
 
     /// The scan may see a backslash in the rest of the last block; it must not miss one.
@@ -226,14 +343,17 @@ mod tests {
                     length,
                     deepest,
                     backslash,
+                    sources,
                 },
                 Scanned::End {
                     length: plain_length,
                     deepest: plain_deepest,
                     backslash: plain_backslash,
+                    sources: plain_sources,
                 },
             ) => {
                 assert_eq!((length, deepest), (plain_length, plain_deepest), "{bytes:?}");
+                assert_eq!(sources, plain_sources, "{bytes:?}");
                 assert!(backslash || !plain_backslash, "{bytes:?}");
             }
             (scanned, plain) => assert_eq!(scanned, plain, "{bytes:?}"),
@@ -251,9 +371,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_key_is_found_wherever_it_stands() {
+        for pad in 0..140 {
+            for (keys, more) in [(0, 0), (1, 0), (1, 90), (2, 0), (2, 50)] {
+                let key = format!("\"eventSource\":1,{}", " ".repeat(more)).repeat(keys);
+                let text = format!(
+                    "{{{}{key}\"x\":\"\\\"eventSource\\\"\"}}\"eventSource\"",
+                    " ".repeat(pad)
+                );
+                agree(text.as_bytes());
+            }
+        }
+    }
+
     proptest::proptest! {
         #[test]
-        fn any_soup_of_structure_agrees(soup in "\\{[\\\\\"{}\\[\\]a,:]{0,300}") {
+        fn any_soup_of_structure_agrees(soup in "\\{[\\\\\"{}\\[\\]a,:|<]{0,300}") {
             agree(soup.as_bytes());
         }
     }
