@@ -204,12 +204,15 @@ pub(crate) fn backoff(first: Duration, most: Duration, attempt: u32) -> Duration
     first.saturating_mul(1 << doublings).min(most)
 }
 
+/// Waits that a provider asks for are honoured up to this; beyond it they are taken for a mistake.
+const MOST_ASKED: Duration = Duration::from_secs(3_600);
+
 /// How long to wait after a failure: at least as long as the provider asked for.
 pub(crate) fn wait_after(class: FailureClass, attempt: u32) -> Duration {
     match class {
         FailureClass::Throttled(asked) => {
             let own = backoff(Duration::from_secs(2), Duration::from_secs(120), attempt);
-            own.max(asked.unwrap_or_default())
+            own.max(asked.unwrap_or_default().min(MOST_ASKED))
         }
         FailureClass::Transient | FailureClass::Unreadable => {
             backoff(Duration::from_secs(1), Duration::from_secs(60), attempt)
@@ -241,6 +244,7 @@ mod tests {
         check(FailureClass::Throttled(None), 1, 2);
         check(FailureClass::Throttled(Some(Duration::from_secs(300))), 1, 300);
         check(FailureClass::Throttled(Some(Duration::from_secs(1))), 9, 120);
+        check(FailureClass::Throttled(Some(Duration::MAX)), 1, 3_600);
         check(FailureClass::Denied, 50, 30);
     }
 }

@@ -15,7 +15,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::repoll::{Look, PollerIndex, RepollBook, Routed};
-use crate::schedule::{Reaction, reaction};
+use crate::schedule::{MOST_ASKED, Reaction, reaction};
 use crate::settings::{PollLink, PollSettings};
 use crate::sight::Sight;
 use turn::Turn;
@@ -292,14 +292,13 @@ impl Driver {
             }
             Some(class) => {
                 turn.failures = turn.failures.saturating_add(1);
-                turn.due = match reaction(class, turn.failures) {
-                    // What the provider asked for counts more than our schedule.
-                    Reaction::RetryAfter(wait) if matches!(class, FailureClass::Throttled(Some(_))) => {
-                        now + wait
-                    }
-                    Reaction::RetryAfter(wait) => turn.due.min(now + wait),
-                    Reaction::KeepSchedule => turn.due,
-                };
+                if let FailureClass::Throttled(Some(asked)) = class {
+                    turn.not_before = Some(now + asked.min(MOST_ASKED));
+                }
+                match reaction(class, turn.failures) {
+                    Reaction::RetryAfter(wait) => turn.due = turn.due.min(now + wait),
+                    Reaction::KeepSchedule => {}
+                }
                 let failures = turn.failures;
                 self.link
                     .metrics

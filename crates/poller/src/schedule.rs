@@ -94,12 +94,15 @@ pub enum Reaction {
     KeepSchedule,
 }
 
+/// Waits that a provider asks for are honoured up to this; beyond it they are taken for a mistake.
+pub(crate) const MOST_ASKED: Duration = Duration::from_secs(3_600);
+
 /// What to do after the `attempt`-th failure in a row (from 1).
 pub fn reaction(class: FailureClass, attempt: u32) -> Reaction {
     match class {
         FailureClass::Throttled(asked) => {
             let own = backoff(Duration::from_secs(5), Duration::from_secs(300), attempt);
-            Reaction::RetryAfter(own.max(asked.unwrap_or_default()))
+            Reaction::RetryAfter(own.max(asked.unwrap_or_default().min(MOST_ASKED)))
         }
         FailureClass::Transient => {
             Reaction::RetryAfter(backoff(Duration::from_secs(2), Duration::from_secs(300), attempt))
@@ -175,6 +178,7 @@ mod tests {
             1,
             after(900),
         );
+        check(FailureClass::Throttled(Some(Duration::MAX)), 1, after(3_600));
         check(FailureClass::Throttled(None), 90, after(300));
         check(FailureClass::Transient, 1, after(2));
         check(FailureClass::Transient, 3, after(8));

@@ -32,9 +32,9 @@ pub enum PathProblem {
     },
 }
 
-/// Expands every path: a file is itself, a folder is every file below it that is called like a log, a pattern (`*`, `?`, and `**` for any depth)
-/// is what matches. The result is sorted, without repetitions; hidden files below folders are left out, links are not
-/// followed. Problems do not keep the rest from being read.
+/// Expands every path: a file is itself, a folder is every file below it that is called like a log, a pattern (`*`,
+/// `?`, and `**` for any depth) is what matches. The result is sorted, without repetitions; hidden files below folders
+/// are left out, links are not followed. Problems do not keep the rest from being read.
 pub fn expand(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathProblem>) {
     let mut files = Vec::new();
     let mut problems = Vec::new();
