@@ -58,4 +58,13 @@ mod tests {
             panic!("{bad}");
         }
     }
+
+    #[test]
+    fn the_example_policy_is_a_valid_policy() {
+        let text = include_str!("../../../config/examples/policy.toml");
+        match config::parse_policy(Path::new("config/examples/policy.toml"), text) {
+            Ok(policy) => assert_ne!(policy, keyvigil_detector::Policy::default()),
+            Err(bad) => panic!("{bad}"),
+        }
+    }
 }

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use keyvigil::metrics::Described;
-use keyvigil_detector::{controls, rules};
 
 use crate::{banner, cell};
 
@@ -15,7 +14,7 @@ pub(crate) fn rules() -> String {
          step lower unless\nthe rule says otherwise. `keyvigil rules list` prints this list; [adding a \
          rule](adding-a-rule.md) says how to write one.\n\n| rule | severity | title |\n|---|---|---|\n",
     );
-    for rule in rules() {
+    for rule in keyvigil_detector::rules() {
         let meta = rule.meta();
         let anchor = meta.id.replace('.', "");
         let title = cell(meta.title);
@@ -28,7 +27,7 @@ pub(crate) fn rules() -> String {
             ),
         );
     }
-    for rule in rules() {
+    for rule in keyvigil_detector::rules() {
         let meta = rule.meta();
         line(&mut page, &format!("\n## {}\n", meta.id));
         page.push_str(&manual(&meta.doc()));
@@ -48,7 +47,7 @@ pub(crate) fn controls() -> String {
          read. Its verdict is\nPASS, FAIL, UNKNOWN, NOT_APPLICABLE or EXCEPTED; what cannot be seen is UNKNOWN, never \
          PASS.\n\n| control | severity | title |\n|---|---|---|\n",
     );
-    for control in controls() {
+    for control in keyvigil_detector::controls() {
         let check = control.meta().check;
         let anchor = check.id.replace('.', "");
         let title = cell(check.title);
@@ -61,7 +60,7 @@ pub(crate) fn controls() -> String {
             ),
         );
     }
-    for control in controls() {
+    for control in keyvigil_detector::controls() {
         let meta = control.meta();
         line(&mut page, &format!("\n## {}\n", meta.check.id));
         line(&mut page, &format!("Required: {}\n", sentence(meta.requirement)));
