@@ -18,6 +18,7 @@ use crate::policy::{Policy, selector};
 use crate::rule::{Draft, KeyClass, Rule, Scene, Stage};
 use crate::rules::rules;
 use crate::state::marks::Shared;
+use crate::state::table::Changes;
 use crate::state::{Hash, State, hash, hash_all};
 use crate::step::{Input, SavedState, StateProblem, Step};
 
@@ -48,10 +49,18 @@ pub struct Detector {
     policy: Policy,
     inventory: Inventory,
     state: State,
+    saving: Saving,
     dispatch: Dispatch,
     cache: Cache,
     /// The policy changed: every resource must be judged again.
     judge_all: bool,
+}
+
+/// Whether state leaves with the steps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Saving {
+    On,
+    Off,
 }
 
 /// Which rules look at which action: first those that stand alone, then those that follow others.
@@ -121,11 +130,21 @@ impl Detector {
             policy,
             inventory: Inventory::default(),
             state,
+            saving: Saving::On,
             dispatch: Dispatch::new(),
             cache: Cache::default(),
             judge_all: false,
         };
         (detector, problems)
+    }
+
+    /// A detector that remembers nothing yet and whose memory nobody saves, as in a replay: [`Step::state`] stays empty.
+    pub fn unsaved(policy: Policy) -> Self {
+        let (detector, _nothing_saved) = Self::new(policy, []);
+        Self {
+            saving: Saving::Off,
+            ..detector
+        }
     }
 
     /// Everything that follows from one observation at `now`, the driver's time.
@@ -161,7 +180,11 @@ impl Detector {
                 self.state.sweep();
             }
         }
-        self.state.flush(&mut step.state);
+        let mut changes = match self.saving {
+            Saving::On => Changes::Saved(&mut step.state),
+            Saving::Off => Changes::Dropped,
+        };
+        self.state.flush(&mut changes);
         step
     }
 

@@ -16,13 +16,13 @@ use keyvigil_model::provider::Provider;
 use keyvigil_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::step::{SavedState, StateChange, StateProblem};
+use crate::step::{SavedState, StateProblem};
 use coverage::{Heard, Sight};
 use first_seen::FirstSeen;
 use marks::{Cuts, LastUse, Rotated, Shared, Suspect};
 use open::{Judged, MAX_VERDICTS, OpenFindings};
 use rate::Rates;
-use table::{Row, Table};
+use table::{Changes, Row, Table};
 use window::Windows;
 
 /// Identifies a row: 128 bits of SHA-256, so that nobody can choose a name that collides with another's.
@@ -190,7 +190,7 @@ impl State {
     }
 
     /// Hands out what changed since the last call, in a fixed order.
-    pub fn flush(&mut self, out: &mut Vec<StateChange>) {
+    pub fn flush(&mut self, out: &mut Changes<'_>) {
         self.key_use.flush(out);
         self.sources.flush(out);
         self.habits.flush(out);

@@ -311,3 +311,23 @@ fn late_repairs_do_not_close_newer_deeds() {
     world.events(&[ev(Action::KeyEnable).minute(6)]);
     assert_eq!(world.log(), ["high key.disabled", "cleared reverted"]);
 }
+
+#[test]
+fn an_unsaved_detector_finds_the_same_and_hands_out_no_state() {
+    let events = [
+        ev(Action::KeyDecrypt).by("app"),
+        ev(Action::KeyScheduleDestroy).by("mallory").minute(1),
+    ];
+    let mut saved = World::new(learned());
+    let mut unsaved = World::new(learned());
+    unsaved.detector = Detector::unsaved(learned());
+    for event in &events {
+        saved.events(std::slice::from_ref(event));
+        unsaved.events(std::slice::from_ref(event));
+    }
+    assert_eq!(saved.log(), unsaved.log());
+    assert!(!saved.log().is_empty());
+    let rows = |world: &World| world.steps.iter().map(|step| step.state.len()).sum::<usize>();
+    assert!(rows(&saved) > 0);
+    assert_eq!(rows(&unsaved), 0);
+}

@@ -6,9 +6,8 @@ use std::time::Duration;
 use keyvigil_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::state::table::{Load, Row, Table};
+use crate::state::table::{Changes, Load, Row, Table};
 use crate::state::{Hash, tagged};
-use crate::step::StateChange;
 
 /// The last sighting moves at most once in so many microseconds, so that a busy pair is not saved with every event.
 const GRAIN: i64 = 3_600_000_000;
@@ -138,7 +137,7 @@ impl FirstSeen {
     }
 
     /// Hands out the changes since the last call.
-    pub fn flush(&mut self, out: &mut Vec<StateChange>) {
+    pub fn flush(&mut self, out: &mut Changes<'_>) {
         self.table.flush(out);
     }
 }

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use keyvigil_model::severity::Severity;
 use serde::{Deserialize, Serialize};
 
-use crate::state::table::{Load, Row, Table};
+use crate::state::table::{Changes, Load, Row, Table};
 use crate::state::{Hash, hash_all};
-use crate::step::StateChange;
 
 /// Open findings at most; about 250 bytes each.
 const MAX_OPEN: usize = 20_000;
@@ -171,7 +170,7 @@ impl OpenFindings {
     }
 
     /// Hands out the changes since the last call.
-    pub fn flush(&mut self, out: &mut Vec<StateChange>) {
+    pub fn flush(&mut self, out: &mut Changes<'_>) {
         self.table.flush(out);
     }
 }

@@ -4,8 +4,7 @@ use keyvigil_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::state::Hash;
-use crate::state::table::{Row, Table};
-use crate::step::StateChange;
+use crate::state::table::{Changes, Row, Table};
 
 /// The length of a bucket in microseconds.
 const BUCKET: i64 = 300_000_000;
@@ -206,7 +205,7 @@ impl Rates {
     }
 
     /// Hands out the changes since the last call.
-    pub fn flush(&mut self, out: &mut Vec<StateChange>) {
+    pub fn flush(&mut self, out: &mut Changes<'_>) {
         self.now.flush(out);
         self.past.flush(out);
     }

@@ -16,6 +16,14 @@ pub trait Row: Serialize + DeserializeOwned {
     fn last(&self) -> i64;
 }
 
+/// Where changes go.
+pub enum Changes<'a> {
+    /// To whoever saves them.
+    Saved(&'a mut Vec<StateChange>),
+    /// Nowhere: this state ends with the process.
+    Dropped,
+}
+
 /// Something that takes a saved row back.
 pub trait Load {
     /// Takes it; the error says what is wrong with it.
@@ -139,7 +147,11 @@ impl<R: Row> Table<R> {
     }
 
     /// Hands out the changes since the last call.
-    pub fn flush(&mut self, out: &mut Vec<StateChange>) {
+    pub fn flush(&mut self, out: &mut Changes<'_>) {
+        let Changes::Saved(out) = out else {
+            self.changed.clear();
+            return;
+        };
         for id in std::mem::take(&mut self.changed) {
             let value = self.rows.get(&id).map(|row| {
                 serde_json::to_vec(row)

@@ -7,8 +7,7 @@ use keyvigil_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::state::Hash;
-use crate::state::table::{Load, Row, Table};
-use crate::step::StateChange;
+use crate::state::table::{Changes, Load, Row, Table};
 
 /// A window keeps at most so many marks; thresholds are at most 50.
 const MAX_MARKS: usize = 64;
@@ -124,7 +123,7 @@ impl Windows {
     }
 
     /// Hands out the changes since the last call.
-    pub fn flush(&mut self, out: &mut Vec<StateChange>) {
+    pub fn flush(&mut self, out: &mut Changes<'_>) {
         self.table.flush(out);
     }
 }
