@@ -203,27 +203,6 @@ impl Splitter {
         }
     }
 
-    /// The end of the list in a wrapper, unless another record follows all the same.
-    fn end_of_list(&mut self, window: &[u8], at: usize, tail: Tail, sink: &mut Sink<'_>) -> Step {
-        let rest = window.get(at + 1..).unwrap_or_default().trim_ascii_start();
-        let after_comma = rest.strip_prefix(b",").map_or(rest, <[u8]>::trim_ascii_start);
-        if after_comma.is_empty() && tail == Tail::More {
-            return Step::Wait(at);
-        }
-        if after_comma.starts_with(b"{") {
-            report(
-                sink,
-                QuarantineReason::NotJson,
-                "the list of records ends before its last record",
-                b"]",
-            );
-        } else {
-            self.place = Place::Top;
-            self.mode = Mode::Skipping(Scan::inside(1));
-        }
-        Step::Go(at + 1)
-    }
-
     /// An object that is part of nothing: a wrapper or a record.
     fn top_object(&mut self, window: &[u8], at: usize, tail: Tail, sink: &mut Sink<'_>) -> Step {
         let rest = window.get(at..).unwrap_or_default();

@@ -2,9 +2,31 @@
 
 use keyvigil_model::batch::QuarantineReason;
 
+use super::scan::Scan;
 use super::{Mode, Place, Sink, Splitter, Step, Tail, report, resync};
 
 impl Splitter {
+    /// The end of the list in a wrapper, unless another record follows all the same.
+    pub(super) fn end_of_list(&mut self, window: &[u8], at: usize, tail: Tail, sink: &mut Sink<'_>) -> Step {
+        let rest = window.get(at + 1..).unwrap_or_default().trim_ascii_start();
+        let after_comma = rest.strip_prefix(b",").map_or(rest, <[u8]>::trim_ascii_start);
+        if after_comma.is_empty() && tail == Tail::More {
+            return Step::Wait(at);
+        }
+        if after_comma.starts_with(b"{") {
+            report(
+                sink,
+                QuarantineReason::NotJson,
+                "the list of records ends before its last record",
+                b"]",
+            );
+        } else {
+            self.place = Place::Top;
+            self.mode = Mode::Skipping(Scan::inside(1));
+        }
+        Step::Go(at + 1)
+    }
+
     /// A value that the end of the log cuts off. A line that was cut may have taken the next lines for its own.
     pub(super) fn unfinished(&mut self, window: &[u8], at: usize, tail: Tail, sink: &mut Sink<'_>) -> Step {
         const DETAIL: &str = "the data end inside a record";
