@@ -124,10 +124,9 @@ pub struct Replay<Out: Write> {
 impl<Out: Write> Replay<Out> {
     /// A replay that prints to `out`.
     pub fn new(policy: Policy, output: Output, out: Out) -> Self {
-        let (detector, _nothing_saved) = Detector::new(policy, []);
         let started = Instant::now();
         Self {
-            detector,
+            detector: Detector::unsaved(policy),
             source: SourceId::from("replay"),
             seen: Seen::default(),
             now: Timestamp::EPOCH,

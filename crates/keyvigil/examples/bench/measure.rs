@@ -107,7 +107,7 @@ pub(crate) fn measure(what: What, threads: usize, part: Part, folder: &Path) -> 
 }
 
 fn wanted() -> ActionSet {
-    Detector::new(Policy::default(), []).0.wanted()
+    Detector::unsaved(Policy::default()).wanted()
 }
 
 /// Reads each file as the replay does and unpacks it with libdeflate into a buffer that is kept.
