@@ -1,5 +1,6 @@
 //! Project automation: `cargo xtask test | tidy | gen | bench | fuzz`.
 
+mod docs;
 mod peers;
 mod test;
 mod tidy;
@@ -13,7 +14,7 @@ const USAGE: &str = "usage: cargo xtask <command>
 
   test            installs what the tests need, then runs every test
   test --core     only the tests that need no peers
-  tidy            checks the shape of the tree: crate edges, file sizes, names
+  tidy            checks the shape of the tree: crate edges, file sizes, names, links
   gen [--check]   writes (or compares) docs and files that are generated from the code
   bench           measures the replay path against bare gunzip, in one run
   fuzz [COUNT]    the long form of the mutation test (default 1000000 records)

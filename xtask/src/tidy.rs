@@ -1,4 +1,5 @@
-//! The shape of the tree, checked: which crate may use which, how long a file may be, what a file may be called.
+//! The shape of the tree, checked: which crate may use which, how long a file may be, what a file may be
+//! called; and what documents may say (`docs.rs`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{report, root};
+use crate::{docs, report, root};
 
 /// The allowed edges between our crates (docs/ARCHITECTURE.md). A missing one is a decision, not an oversight: an edit
 /// to a rule must not recompile code that instantiates cloud SDKs. Development dependencies are not counted.
@@ -59,6 +60,7 @@ pub(crate) fn run() -> Result<()> {
     let root = root()?;
     let mut problems = Vec::new();
     edges(&root, &mut problems)?;
+    docs::check(&root, &mut problems)?;
     for file in rust_files(&root)? {
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let shown = file.strip_prefix(&root).unwrap_or(&file).display().to_string();

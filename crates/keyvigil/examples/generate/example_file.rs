@@ -149,7 +149,7 @@ fn file(entries: &[Entry]) -> Result<String> {
             .iter()
             .find(|entry| entry.name == *name)
             .with_context(|| format!("there is no table {name}"))?;
-        section(name, entry, &mut text)?;
+        section(name, entry, Around::Nothing, &mut text)?;
     }
     if let Some(forgotten) = entries.iter().find(|entry| !ORDER.contains(&entry.name.as_str())) {
         bail!("put `{}` into the order of the example", forgotten.name);
@@ -157,8 +157,19 @@ fn file(entries: &[Entry]) -> Result<String> {
     Ok(text)
 }
 
-fn section(path: &str, entry: &Entry, text: &mut String) -> Result<()> {
+/// What a table lies in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Around {
+    /// Nothing that is switched off.
+    Nothing,
+    /// An example that is switched off, such as one account.
+    Example,
+}
+
+fn section(path: &str, entry: &Entry, around: Around, text: &mut String) -> Result<()> {
     let (heading, keys) = match &entry.shape {
+        // Its heading alone changes nothing, and without it a key that is switched on would land elsewhere.
+        Shape::Table(keys) if around == Around::Nothing => (format!("[{path}]"), keys),
         Shape::Table(keys) => (format!("#[{path}]"), keys),
         Shape::Tables(keys) => (format!("#[[{path}]]"), keys),
         Shape::Value(_) => return Ok(()),
@@ -174,8 +185,12 @@ fn section(path: &str, entry: &Entry, text: &mut String) -> Result<()> {
             text.push_str(&format!("#{} = {shown}\n", key.name));
         }
     }
+    let around = match &entry.shape {
+        Shape::Tables(_) => Around::Example,
+        Shape::Table(_) | Shape::Value(_) => around,
+    };
     for key in keys {
-        section(&format!("{path}.{}", key.name), key, text)?;
+        section(&format!("{path}.{}", key.name), key, around, text)?;
     }
     Ok(())
 }
@@ -183,7 +198,8 @@ fn section(path: &str, entry: &Entry, text: &mut String) -> Result<()> {
 /// The meaning, with the default where the line below shows an example instead, and the choices.
 fn explained(key: &Entry, value: &OneValue) -> String {
     let mut doc = key.doc.clone();
-    if value.accepted.starts_with('`') && value.accepted.contains(", ") && !doc.contains('`') {
+    let is_choice = value.accepted.starts_with('`') && !value.accepted.contains("`true`");
+    if is_choice && value.accepted.contains(", ") && !doc.contains('`') {
         doc.push_str(&format!(" One of {}.", value.accepted));
     }
     let said = doc.contains("Default") || doc.contains("Empty:") || doc.contains("Without it");

@@ -45,12 +45,13 @@ pub(crate) fn controls() -> String {
     page.push_str(
         "# Controls\n\nA control is a requirement that should hold for a resource, judged on configuration that was \
          read. Its verdict is\nPASS, FAIL, UNKNOWN, NOT_APPLICABLE or EXCEPTED; what cannot be seen is UNKNOWN, never \
-         PASS.\n\n| control | severity | title |\n|---|---|---|\n",
+         PASS.\n\n| control | severity | \
+         required |\n|---|---|---|\n",
     );
     for control in keyvigil_detector::controls() {
         let check = control.meta().check;
         let anchor = check.id.replace('.', "");
-        let title = cell(check.title);
+        let title = cell(control.meta().requirement);
         line(
             &mut page,
             &format!(
@@ -63,7 +64,6 @@ pub(crate) fn controls() -> String {
     for control in keyvigil_detector::controls() {
         let meta = control.meta();
         line(&mut page, &format!("\n## {}\n", meta.check.id));
-        line(&mut page, &format!("Required: {}\n", sentence(meta.requirement)));
         page.push_str(&manual(&meta.check.doc()));
         line(
             &mut page,
@@ -77,7 +77,7 @@ pub(crate) fn controls() -> String {
                 .collect();
             line(
                 &mut page,
-                &format!("\nUNKNOWN without: {}.", permissions.join(", ")),
+                &format!("\nPermissions that it needs: {}.", permissions.join(", ")),
             );
         }
     }
@@ -115,10 +115,6 @@ fn manual(doc: &str) -> String {
         }
     }
     section
-}
-
-fn sentence(text: &str) -> String {
-    format!("{}.", text.trim_end_matches('.'))
 }
 
 fn line(page: &mut String, text: &str) {
