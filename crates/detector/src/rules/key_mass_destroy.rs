@@ -60,7 +60,7 @@ impl Rule for KeyMassDestroy {
         let mut draft = scene
             .draft(&META)
             .titled(format!(
-                "{} keys were destroyed or disabled within {} minutes",
+                "{} keys destroyed or disabled, or that attempted, within {} minutes",
                 full.distinct, limits.minutes
             ))
             .about(&[principal])
