@@ -1,5 +1,5 @@
-//! Documents, checked: every relative link leads to a file (and to a heading, where it names one), and no document names
-//! a place that exists on its writer's machine only.
+//! Documents, checked: every relative link leads to a file (and to a heading, where it names one), every file of the tree
+//! that is named in `code` exists, and no document names a place that exists on its writer's machine only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,11 @@ use anyhow::{Context, Result};
 
 /// Folders whose documents are checked, beside those at the top.
 const FOLDERS: &[&str] = &["docs", "deploy", "config", ".ci"];
+
+/// Folders of the tree whose files documents name.
+const TREE: &[&str] = &[
+    "crates/", "tests/", "xtask/", "config/", "deploy/", "docs/", ".ci/",
+];
 
 /// Kinds of files that people read.
 const KINDS: &[&str] = &["md", "toml", "service", "json", "run"];
@@ -28,6 +33,7 @@ pub(crate) fn check(root: &Path, problems: &mut Vec<String>) -> Result<()> {
         places(&shown, &text, problems);
         if file.extension().is_some_and(|extension| extension == "md") {
             links(&shown, &file, &text, problems);
+            named_files(root, &shown, &text, problems);
         }
     }
     Ok(())
@@ -90,6 +96,21 @@ fn links(shown: &str, file: &Path, text: &str, problems: &mut Vec<String>) {
             problems.push(format!(
                 "{shown}: the link `{target}` names a heading that is not there"
             ));
+        }
+    }
+}
+
+/// Files of the tree that are named in backquotes, such as this one. What holds `<`, `*` or alike is a pattern.
+fn named_files(root: &Path, shown: &str, text: &str, problems: &mut Vec<String>) {
+    for line in prose(text) {
+        for span in line.split('`').skip(1).step_by(2) {
+            let is_path = span
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte));
+            let is_ours = TREE.iter().any(|folder| span.starts_with(folder));
+            if is_path && is_ours && !root.join(span).exists() {
+                problems.push(format!("{shown}: `{span}` does not exist"));
+            }
         }
     }
 }
@@ -158,5 +179,9 @@ mod tests {
         assert_eq!(problems.len(), 3, "{problems:?}");
         places("docs/x.md", concat!("see /wo", "rk/main"), &mut problems);
         assert_eq!(problems.len(), 4, "{problems:?}");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let page = "`xtask/src/docs.rs` and `crates/<name>` and `docs/gone.md`\n";
+        named_files(&root, "docs/x.md", page, &mut problems);
+        assert_eq!(problems.len(), 5, "{problems:?}");
     }
 }
