@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyvigil_model::alert::{Alert, Message, NextStep, NotifyReason, label};
 use keyvigil_model::event::Outcome;
-use keyvigil_model::finding::{Evidence, ClearReason, Finding, FindingKind};
+use keyvigil_model::finding::{ClearReason, Evidence, Finding, FindingKind};
 use keyvigil_model::principal::Principal;
 use keyvigil_model::time::Timestamp;
 use keyvigil_model::untrusted::Untrusted;
@@ -133,7 +133,13 @@ fn what(finding: &Finding) -> Untrusted {
     }
     let told = finding.summary.raw().to_lowercase();
     let new = |fact: &&Evidence| !told.contains(&fact.value.raw().trim_end_matches('.').to_lowercase());
-    for (index, fact) in finding.evidence.iter().filter(new).take(SHOWN_EVIDENCE).enumerate() {
+    for (index, fact) in finding
+        .evidence
+        .iter()
+        .filter(new)
+        .take(SHOWN_EVIDENCE)
+        .enumerate()
+    {
         what.push_str(if index == 0 { " " } else { "; " });
         what.push_str(fact.label);
         what.push_str(": ");

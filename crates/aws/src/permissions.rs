@@ -199,16 +199,8 @@ pub const PERMISSIONS: &[Permission] = &[
         DATABASES,
     ),
     on_everything("cloudtrail:DescribeTrails", UsedBy::TrailPoller, TRAILS),
-    on_everything(
-        "cloudtrail:GetTrailStatus",
-        UsedBy::TrailPoller,
-        TRAILS,
-    ),
-    on_everything(
-        "cloudtrail:GetEventSelectors",
-        UsedBy::TrailPoller,
-        TRAILS,
-    ),
+    on_everything("cloudtrail:GetTrailStatus", UsedBy::TrailPoller, TRAILS),
+    on_everything("cloudtrail:GetEventSelectors", UsedBy::TrailPoller, TRAILS),
     on_everything(
         "iam:GetAccountSummary",
         UsedBy::IdentityPoller,

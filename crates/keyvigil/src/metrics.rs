@@ -106,7 +106,12 @@ impl Metrics {
     #[expect(clippy::too_many_lines, reason = "the catalogue is one list")]
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registering::default();
-        let build = gauges(&registry, "build_info", "version in the label, 1 as value", &["version"])?;
+        let build = gauges(
+            &registry,
+            "build_info",
+            "version in the label, 1 as value",
+            &["version"],
+        )?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let metrics = Self {
             config_last_reload_successful: gauge(
