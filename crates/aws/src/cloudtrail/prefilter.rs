@@ -5,7 +5,7 @@
 //! the same name). A property test compares it with parsing everything.
 
 use keyvigil_model::action::{Action, ActionSet};
-use memchr::memmem::{self, Finder};
+use memchr::memmem::Finder;
 
 use super::actions::{self, SERVICES};
 use super::split::{SOURCE_KEY, Sources, Span};
@@ -17,6 +17,8 @@ pub(crate) struct Prefilter {
     services: Vec<Wanted>,
     name_key: Finder<'static>,
     unicode_escape: Finder<'static>,
+    /// Signs that an object may have been written under a caller's key.
+    customer_key: [Finder<'static>; 2],
 }
 
 struct Wanted {
@@ -66,6 +68,7 @@ impl Prefilter {
             services,
             name_key: Finder::new(b"\"eventName\""),
             unicode_escape: Finder::new(b"\\u"),
+            customer_key: [Finder::new(b"ustomer-"), Finder::new(b"SSE_C")],
         }
     }
 
@@ -106,18 +109,18 @@ impl Prefilter {
             let Some((_, action)) = these.iter().find(|(name, _)| *name == operation) else {
                 continue;
             };
-            if *action != Action::ObjectWriteCustomerKey || may_name_a_customer_key(bytes) {
+            if *action != Action::ObjectWriteCustomerKey || self.may_name_a_customer_key(bytes) {
                 return true;
             }
         }
         !seen_any
     }
-}
 
-/// Writes of objects are many; only those under a caller's key matter. The header is
-/// `x-amz-server-side-encryption-customer-algorithm`, the other sign is `"SSEApplied":"SSE_C"`.
-fn may_name_a_customer_key(bytes: &[u8]) -> bool {
-    memmem::find(bytes, b"ustomer-").is_some() || memmem::find(bytes, b"SSE_C").is_some()
+    /// Writes of objects are many; only those under a caller's key matter. The header is
+    /// `x-amz-server-side-encryption-customer-algorithm`, the other sign is `"SSEApplied":"SSE_C"`.
+    fn may_name_a_customer_key(&self, bytes: &[u8]) -> bool {
+        self.customer_key.iter().any(|sign| sign.find(bytes).is_some())
+    }
 }
 
 /// Reads `: "value"`.
