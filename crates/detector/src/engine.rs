@@ -209,6 +209,19 @@ impl Detector {
         &self.inventory
     }
 
+    /// The inventory of a detector that ends here, for [`Detector::carry_over`].
+    pub fn into_inventory(self) -> Inventory {
+        self.inventory
+    }
+
+    /// Takes an inventory that was built before the state was loaded again: what was read stays read. Controls judge
+    /// it anew with the next tick, as the state may not know their last verdicts.
+    pub fn carry_over(&mut self, inventory: Inventory) {
+        self.inventory = inventory;
+        self.cache = Cache::default();
+        self.judge_all = true;
+    }
+
     /// Goes on under another policy. Controls judge everything anew with the next tick.
     pub fn replace_policy(&mut self, policy: Policy) {
         self.policy = policy;

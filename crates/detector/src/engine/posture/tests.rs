@@ -15,6 +15,7 @@ use keyvigil_model::untrusted::Untrusted;
 use keyvigil_model::verdict::{Read, UnknownReason};
 
 use super::*;
+use crate::Detector;
 use crate::policy::exception::Exception;
 use crate::step::Input;
 use crate::testing::{Ev, OWN, World, ev, policy, start};
@@ -185,6 +186,20 @@ fn only_what_changed_is_handed_out_also_after_a_restart() {
     assert_eq!(findings(&world).len(), 1);
     poll(&mut world, 3, Read::Known(true));
     assert_eq!(world.log(), [state_line(&world).as_str(), REPAIRED]);
+}
+
+#[test]
+fn an_inventory_outlives_a_reload_of_the_state() {
+    let mut world = World::new(policy());
+    poll(&mut world, 0, Read::Known(false));
+    // Nothing of that step was saved.
+    world.steps.clear();
+    world.clear_log();
+    let (fresh, _) = Detector::new(policy(), []);
+    let before = std::mem::replace(&mut world.detector, fresh);
+    world.detector.carry_over(before.into_inventory());
+    world.tick_minute(1);
+    assert_eq!(world.log(), [state_line(&world)]);
 }
 
 #[test]
