@@ -10,7 +10,7 @@ mod random;
 mod record;
 mod table;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -65,17 +65,22 @@ fn main() -> Result<()> {
     }
     let corpus = Corpus::open_or_make(&folder, arguments.records, arguments.seed, &mut out)?;
     corpus.describe(&mut out)?;
+    let terminal = out.is_terminal();
     let mut table = Table::new(plan(arguments.stages));
     for round in 1..=arguments.rounds.max(1) {
         for index in 0..table.runs().len() {
             let run = table.runs()[index];
-            write!(out, "\rround {round}: {run}                    ")?;
-            out.flush()?;
+            if terminal {
+                write!(out, "\rround {round}: {:40}", run.to_string())?;
+                out.flush()?;
+            }
             let measured = child(&arguments, &folder, run)?;
             table.add(index, measured);
         }
     }
-    writeln!(out, "\r{:60}", "")?;
+    if terminal {
+        writeln!(out, "\r{:60}", "")?;
+    }
     table.print(&mut out)?;
     Ok(())
 }
