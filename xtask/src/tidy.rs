@@ -22,7 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("poller", &["model", "connector", "bus"]),
     ("ingester", &["model", "connector", "bus", "store"]),
     ("notifiers", &["model", "connector", "http"]),
-    ("aws", &["model", "connector", "http"]),
+    ("aws", &["model", "connector"]),
     ("testkit", &["model", "connector"]),
     (
         "keyvigil",

@@ -87,6 +87,15 @@ impl AlertBook {
         book
     }
 
+    /// Forgets who was told about what: call it before [`AlertBook::told`] for everybody of whom it is known. Without
+    /// that it is assumed that whoever should have been told was, and a receiver that was repaired or renamed would
+    /// hear nothing until the next repeat.
+    pub fn forget_who_was_told(&mut self) {
+        for entry in self.open.values_mut() {
+            entry.told.clear();
+        }
+    }
+
     /// Takes new settings. Alerts stay as they are; receivers that are gone are forgotten.
     pub fn replace_settings(&mut self, settings: AlertSettings) {
         self.settings = settings;

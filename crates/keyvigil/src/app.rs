@@ -1,7 +1,11 @@
 //! The daemon: what it is built from, what it runs, how it stops.
 
 mod export;
+mod gate;
+mod orphans;
+mod polling;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +15,6 @@ use anyhow::{Context, Result};
 use keyvigil_bus::{Publisher, Subscriber, topic};
 use keyvigil_connector::call::{Budget, Clock};
 use keyvigil_connector::notifier::Notifier;
-use keyvigil_connector::poller::Poller;
 use keyvigil_detector::Detector;
 use keyvigil_ingester::bytes::ByteBudget;
 use keyvigil_ingester::clock::SystemClock;
@@ -21,17 +24,16 @@ use keyvigil_ingester::metrics::SourceMetrics;
 use keyvigil_ingester::object::{ObjectLog, ObjectSettings};
 use keyvigil_ingester::{folder, listing, pull, queue};
 use keyvigil_model::action::ActionSet;
-use keyvigil_model::id::{SourceId, hash_parts};
+use keyvigil_model::id::{ReceiverId, SourceId};
 use keyvigil_model::provider::Provider;
 use keyvigil_model::resource::RepollRequest;
 use keyvigil_poller::budget::ApiBudget;
-use keyvigil_poller::metrics::PollMetrics;
-use keyvigil_poller::settings::{PollLink, PollSettings};
 use keyvigil_store::commit::AuditRow;
 use keyvigil_store::{Commit, Opened, Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 
+use self::gate::Gate;
 use crate::admin::{self, AdminState, Readiness};
 use crate::config::{self, Config};
 use crate::delivery::Delivery;
@@ -42,8 +44,6 @@ use crate::supervisor::{ShutDown, Supervisor, stopped};
 
 /// Observations that may wait for the pipeline. Each can hold a thousand events; sources wait when it is full.
 const TOPIC_CAPACITY: usize = 16;
-/// Targeted re-polls that may wait.
-const REPOLL_CAPACITY: usize = 256;
 /// Commands that may wait.
 const COMMAND_CAPACITY: usize = 64;
 
@@ -80,6 +80,7 @@ struct Shared {
     outbox_filled: Arc<Notify>,
     readiness: Arc<Readiness>,
     bytes: ByteBudget,
+    keys_seen: watch::Sender<BTreeSet<SourceId>>,
 }
 
 impl App {
@@ -137,7 +138,7 @@ impl App {
         let mut supervisor = Supervisor::new();
         let (publisher, subscriber) = topic(TOPIC_CAPACITY);
         let (commands, command_queue) = mpsc::channel(COMMAND_CAPACITY);
-        let (repolls, repoll_queue) = mpsc::channel(REPOLL_CAPACITY);
+        let (repolls, repoll_queue) = mpsc::channel(polling::REPOLL_CAPACITY);
         let wanted = Detector::new(self.config.policy.clone(), []).0.wanted();
         let shared = Shared {
             publisher,
@@ -148,10 +149,17 @@ impl App {
             outbox_filled: Arc::new(Notify::new()),
             readiness: Arc::new(Readiness::default()),
             bytes: ByteBudget::new(ByteBudget::DEFAULT),
+            keys_seen: watch::Sender::new(BTreeSet::new()),
         };
         self.start_up(&shared).await?;
         self.start_pipeline(&mut supervisor, &shared, subscriber, command_queue, repolls);
         self.start_deliveries(&mut supervisor, &shared);
+        let configured: Vec<ReceiverId> = self
+            .notifiers
+            .iter()
+            .map(|notifier| notifier.receiver().id.clone())
+            .collect();
+        orphans::give_up(&self.store, shared.clock.as_ref(), &configured, &shared.commands).await?;
         let exported = self.start_sources(&mut supervisor, &shared, repoll_queue);
         self.start_admin(&mut supervisor, &shared, exported);
         self.metrics.config_last_reload_successful.set(1);
@@ -230,6 +238,7 @@ impl App {
             commands: Mutex::new(commands),
             repolls,
             outbox_filled: Arc::clone(&shared.outbox_filled),
+            keys_seen: shared.keys_seen.clone(),
             metrics: self.metrics.clone(),
             readiness: Arc::clone(&shared.readiness),
         });
@@ -261,12 +270,18 @@ impl App {
         repolls: mpsc::Receiver<RepollRequest>,
     ) -> export::Exported {
         let mut exported = export::Exported::default();
+        let gate = self.gate(shared);
         for reader in &self.sources.readers {
             let source = reader.source();
             let driver = self.driver(supervisor, shared, &source.id, source.provider, &mut exported);
             let reader = Arc::clone(reader);
+            let gate = gate.clone();
             supervisor.keep_running(source.id.as_str(), move || {
-                pull::run(Arc::clone(&reader), pull::PullSettings::default(), driver.clone())
+                let (gate, reader, driver) = (gate.clone(), Arc::clone(&reader), driver.clone());
+                async move {
+                    gate.wait().await;
+                    pull::run(reader, pull::PullSettings::default(), driver).await;
+                }
             });
         }
         for parts in &self.sources.object_logs {
@@ -280,20 +295,33 @@ impl App {
                 driver,
             );
             let (listed, queue) = (Arc::clone(&log), Arc::clone(&parts.queue));
+            let (gate, listing_gate) = (gate.clone(), gate.clone());
             supervisor.keep_running(source.id.as_str(), move || {
-                queue::run(
-                    Arc::clone(&queue),
-                    Arc::clone(&log),
-                    queue::QueueSettings::default(),
-                )
+                let (gate, queue, log) = (gate.clone(), Arc::clone(&queue), Arc::clone(&log));
+                async move {
+                    gate.wait().await;
+                    queue::run(queue, log, queue::QueueSettings::default()).await;
+                }
             });
             supervisor.keep_running(&format!("{}/listing", source.id), move || {
-                listing::run(Arc::clone(&listed), listing::ListingSettings::default())
+                let (gate, listed) = (listing_gate.clone(), Arc::clone(&listed));
+                async move {
+                    gate.wait().await;
+                    listing::run(listed, listing::ListingSettings::default()).await;
+                }
             });
         }
         self.start_folders(supervisor, shared, &mut exported);
         self.start_pollers(supervisor, shared, repolls, &mut exported);
         exported
+    }
+
+    /// What log sources wait for after a start.
+    fn gate(&self, shared: &Shared) -> Gate {
+        Gate::new(
+            shared.keys_seen.subscribe(),
+            self.sources.pollers.iter().map(|poller| &**poller),
+        )
     }
 
     fn start_folders(&self, supervisor: &mut Supervisor, shared: &Shared, exported: &mut export::Exported) {
@@ -308,47 +336,16 @@ impl App {
                 bytes: shared.bytes.clone(),
             };
             let decoder = registry::cloudtrail_files();
+            let gate = self.gate(shared);
             supervisor.keep_running(source.as_str(), move || {
-                folder::run(Arc::clone(&decoder), settings.clone(), driver.clone())
+                let (gate, decoder) = (gate.clone(), Arc::clone(&decoder));
+                let (settings, driver) = (settings.clone(), driver.clone());
+                async move {
+                    gate.wait().await;
+                    folder::run(decoder, settings, driver).await;
+                }
             });
         }
-    }
-
-    fn start_pollers(
-        &self,
-        supervisor: &mut Supervisor,
-        shared: &Shared,
-        repolls: mpsc::Receiver<RepollRequest>,
-        exported: &mut export::Exported,
-    ) {
-        let metrics = Arc::new(PollMetrics::default());
-        exported.polls = Some(Arc::clone(&metrics));
-        let seed = hash_parts(&[self.config.daemon.state_dir.as_os_str().as_encoded_bytes()]);
-        let seed = u64::from_le_bytes([
-            seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7],
-        ]);
-        let settings = PollSettings {
-            schedule: self.config.polling.schedule(seed),
-            ..PollSettings::default()
-        };
-        let link = PollLink {
-            publisher: shared.publisher.clone(),
-            clock: Arc::clone(&shared.clock),
-            budget: Arc::clone(&shared.budget) as Arc<dyn Budget>,
-            metrics,
-            shutdown: supervisor.stop_signal(),
-        };
-        let pollers = self.sources.pollers.clone();
-        // The queue of re-polls outlives a panic of the task; each start takes it over.
-        let repolls = Arc::new(Mutex::new(repolls));
-        supervisor.keep_running("pollers", move || {
-            poll(
-                pollers.clone(),
-                settings.clone(),
-                link.clone(),
-                Arc::clone(&repolls),
-            )
-        });
     }
 
     /// What a source driver works with.
@@ -414,6 +411,18 @@ impl App {
         }
     }
 
+    /// Whether the receivers of a configuration are those for which messages are delivered. A route to another one would
+    /// lead into an outbox that nobody empties.
+    fn has_receivers_of(&self, config: &Config) -> bool {
+        let new: BTreeSet<&str> = config.routes().iter().map(|route| route.name).collect();
+        let running: BTreeSet<&str> = self
+            .notifiers
+            .iter()
+            .map(|notifier| notifier.receiver().id.as_str())
+            .collect();
+        new == running
+    }
+
     /// Takes over policy and alert settings. Accounts, receivers and addresses need a restart, and that is said.
     async fn reload(&self, shared: &Shared) {
         let config = match config::load(&self.config_file) {
@@ -424,6 +433,13 @@ impl App {
                 return;
             }
         };
+        if !self.has_receivers_of(&config) {
+            tracing::error!(
+                "the new configuration names other receivers: that needs a restart; the old one stays"
+            );
+            self.metrics.config_last_reload_successful.set(0);
+            return;
+        }
         let settings = config.alert_settings();
         let (detector, _none) = Detector::new(config.policy.clone(), []);
         shared.wanted.send_replace(detector.wanted());
@@ -437,28 +453,5 @@ impl App {
                 "policy and alerts reloaded; changes of accounts, folders and receivers need a restart"
             );
         }
-    }
-}
-
-/// Polls, with requests for targeted looks taken from a queue that outlives a panic of this task.
-async fn poll(
-    pollers: Vec<Arc<dyn Poller>>,
-    settings: PollSettings,
-    link: PollLink,
-    repolls: Arc<Mutex<mpsc::Receiver<RepollRequest>>>,
-) {
-    let mut repolls = repolls.lock().await;
-    let (forward, requests) = mpsc::channel(REPOLL_CAPACITY);
-    let pump = async {
-        while let Some(request) = repolls.recv().await {
-            if forward.send(request).await.is_err() {
-                break;
-            }
-        }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        () = keyvigil_poller::run::run(pollers, settings, link, requests) => {}
-        () = pump => {}
     }
 }

@@ -8,7 +8,7 @@ mod ledger;
 mod stock;
 mod tally;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,12 +17,13 @@ use keyvigil_bus::{Committed, Delivery, Observation, Subscriber};
 use keyvigil_connector::call::Clock;
 use keyvigil_detector::Policy;
 use keyvigil_model::alert::Notification;
-use keyvigil_model::id::DedupeKey;
+use keyvigil_model::id::{DedupeKey, SourceId};
 use keyvigil_model::resource::RepollRequest;
+use keyvigil_model::snapshot::{Family, SnapshotScope};
 use keyvigil_store::commit::{AuditRow, OutboxId, Settlement};
 use keyvigil_store::view::Retention;
 use keyvigil_store::{Commit, Store, StoreError};
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use self::core::Core;
@@ -36,6 +37,8 @@ const TICK: Duration = Duration::from_secs(5);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Observations are joined into one transaction up to this many events: one fsync for all of them.
 const EVENTS_PER_COMMIT: usize = 2_000;
+/// A command whose commit fails is tried so often; then it is dropped, so that it cannot hold up everything else.
+const COMMAND_TRIES: u32 = 5;
 /// What the store holds is counted for the metrics this often.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
 /// Old rows are removed and a backup is made this often.
@@ -73,6 +76,8 @@ pub struct Pipeline {
     pub repolls: mpsc::Sender<RepollRequest>,
     /// Wakes the delivery after a commit with notifications.
     pub outbox_filled: Arc<Notify>,
+    /// Sources of keys that were read at least once since the start: events wait for them.
+    pub keys_seen: watch::Sender<BTreeSet<SourceId>>,
     /// What is counted.
     pub metrics: Metrics,
     /// Whether the daemon can work.
@@ -102,12 +107,14 @@ impl Pipeline {
         let mut upkeep = Upkeep::default();
         // A command whose commit failed: it must not be lost, nobody would ask again.
         let mut again: Option<Command> = None;
+        let mut tries = 0;
+        let mut commands_open = true;
         loop {
             let wake = tokio::select! {
                 biased;
-                command = std::future::ready(again.take()), if again.is_some() => Wake::Command(command),
-                command = commands.recv() => Wake::Command(command),
+                command = commands.recv(), if commands_open => Wake::Command(command),
                 _ = ticks.tick() => Wake::Tick,
+                command = std::future::ready(again.take()), if again.is_some() => Wake::Command(command),
                 delivery = observations.next() => Wake::Delivery(delivery),
                 () = stopped(&mut stop), if !closing => Wake::Stop,
             };
@@ -126,10 +133,14 @@ impl Pipeline {
                     continue;
                 }
                 Wake::Command(Some(command)) => {
-                    again = Some(command.clone());
+                    tries += 1;
+                    again = (tries < COMMAND_TRIES).then(|| command.clone());
                     self.obey(&mut core, command, &mut commit).await;
                 }
-                Wake::Command(None) => continue,
+                Wake::Command(None) => {
+                    commands_open = false;
+                    continue;
+                }
                 Wake::Tick => {
                     core.tick(&mut commit, &mut work.effects);
                     core.export_stock(commit.now, &self.metrics);
@@ -138,9 +149,13 @@ impl Pipeline {
             }
             if self.finish(commit, work).await {
                 again = None;
+                tries = 0;
             } else {
                 match self.load_until_it_works(&stop).await {
-                    Some(loaded) => core = loaded,
+                    Some(mut loaded) => {
+                        std::mem::swap(&mut core, &mut loaded);
+                        core.carry_over(loaded);
+                    }
                     None => return,
                 }
             }
@@ -167,6 +182,7 @@ impl Pipeline {
                     break;
                 }
             };
+            self.note_keys(&delivery.observation);
             let result = core.observe(&delivery.observation, &fresh, commit, &mut work.effects);
             work.keys.extend(&fresh);
             work.deliveries.push((delivery, result));
@@ -180,6 +196,20 @@ impl Pipeline {
             .pipeline_duration
             .with_label_values(&["detect"])
             .observe(started.elapsed().as_secs_f64());
+    }
+
+    /// Remembers that the keys of an account and region are known now.
+    fn note_keys(&self, observation: &Observation) {
+        let Observation::Snapshot(snapshot) = observation else {
+            return;
+        };
+        let (SnapshotScope::Complete(families) | SnapshotScope::Partial(families)) = &snapshot.scope else {
+            return;
+        };
+        if families.contains(&Family::Keys) {
+            self.keys_seen
+                .send_if_modified(|seen| seen.insert(snapshot.source.clone()));
+        }
     }
 
     /// Which events of the observation are new: neither stored nor earlier in this transaction.

@@ -49,6 +49,7 @@ impl Core {
         });
         let (detector, problems) = Detector::new(policy.clone(), saved);
         let mut book = AlertBook::new(alerts, store.latest_alerts().await?);
+        book.forget_who_was_told();
         for told in store.told().await? {
             book.told(told.fingerprint, told.episode, &told.receiver);
         }
@@ -60,6 +61,11 @@ impl Core {
             },
             problems,
         ))
+    }
+
+    /// Takes over what `before` had read of keys and resources: a state that was loaded again does not hold it.
+    pub fn carry_over(&mut self, before: Self) {
+        self.detector.carry_over(before.detector.into_inventory());
     }
 
     /// Takes a new policy and new alert settings; what is known stays.
