@@ -9,7 +9,8 @@
 //! ```
 //!
 //! - `sending` is committed before the request leaves. A process that dies in between leaves `sending` behind, which
-//!   [`Store::recover_outbox`] turns into `unknown` at the next start.
+//!   [`Store::recover_outbox`] turns into `unknown` at the next start; a task that dies alone,
+//!   [`Store::recover_outbox_of`].
 //! - Once an attempt ended in `unknown`, every later claim of that row says `was_unknown`.
 //! - A receiver gets the messages about one fingerprint in the order in which they were queued, across episodes: a
 //!   message waits until the ones before it are final. Among those that may go, critical ones go first, then the
@@ -105,13 +106,24 @@ impl Store {
     /// To be called once at start, before the first claim: attempts that the last process left behind may have
     /// arrived. Returns how many there were.
     pub async fn recover_outbox(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.recover(None, now).await
+    }
+
+    /// The same for one receiver, whose delivery begins anew while the process goes on. Whoever still holds a claim
+    /// from before may settle it all the same: nothing happens unless the row was claimed again.
+    pub async fn recover_outbox_of(&self, receiver: &ReceiverId, now: Timestamp) -> Result<u64, StoreError> {
+        self.recover(Some(receiver), now).await
+    }
+
+    async fn recover(&self, receiver: Option<&ReceiverId>, now: Timestamp) -> Result<u64, StoreError> {
         let mut writer = self.writer().await?;
         let result = sqlx::query(
-            "UPDATE outbox SET state = 'unknown', ambiguous = 1, next_at = ?,
+            "UPDATE outbox SET state = 'unknown', ambiguous = 1, next_at = ?1,
               error = 'keyvigil ended during the attempt'
-             WHERE state = 'sending'",
+             WHERE state = 'sending' AND (?2 IS NULL OR receiver = ?2)",
         )
         .bind(now.as_micros())
+        .bind(receiver.map(ReceiverId::as_str))
         .execute(writer.connection())
         .await
         .map_err(StoreError::from);

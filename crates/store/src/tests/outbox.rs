@@ -197,6 +197,53 @@ async fn an_attempt_that_a_crash_cut_off_is_unknown() {
 }
 
 #[tokio::test]
+async fn the_attempts_of_one_receiver_are_recovered_and_a_late_word_on_them_is_harmless() {
+    let dir = TempDir::new("one-receiver");
+    let store = open(&dir.state()).await;
+    let pagerduty = ReceiverId::from("pagerduty");
+    let other = Notification {
+        receiver: pagerduty.clone(),
+        ..notification((1, 1, NotifyReason::New))
+    };
+    enqueue(
+        &store,
+        vec![notification((1, 1, NotifyReason::New)), other],
+        at(0),
+    )
+    .await;
+    let cut_off = claim(&store, at(1)).await.remove(0);
+    assert_eq!(store.claim_outbox(&pagerduty, at(1), 9).await.unwrap().len(), 1);
+
+    assert_eq!(store.recover_outbox_of(&slack(), at(2)).await.unwrap(), 1);
+    assert_eq!(store.recover_outbox_of(&slack(), at(2)).await.unwrap(), 0);
+    let counts = [(OutboxState::Sending, 1), (OutboxState::Unknown, 1)];
+    assert_eq!(
+        states(&store).await,
+        counts,
+        "the other receiver's attempt goes on"
+    );
+
+    // The attempt was given up before its task died; the word of it arrives only now.
+    let late = Commit {
+        settled: vec![(cut_off.id, Settlement::Dead { error: error() })],
+        ..Commit::at(at(3))
+    };
+    store.commit(late.clone()).await.unwrap();
+    assert_eq!(states(&store).await, counts);
+    let again = claim(&store, at(4)).await.remove(0);
+    assert_eq!((again.id, again.was_unknown), (cut_off.id, true));
+    store
+        .settle_outbox(again.id, Settlement::Sent, at(5))
+        .await
+        .unwrap();
+    store.commit(late).await.unwrap();
+    assert_eq!(
+        states(&store).await,
+        [(OutboxState::Sending, 1), (OutboxState::Sent, 1)]
+    );
+}
+
+#[tokio::test]
 async fn the_same_notification_is_queued_once() {
     use NotifyReason::{Changed, New, Repeat, Resolved, Reverted};
     let later = |mut one: Notification| {
