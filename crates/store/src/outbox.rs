@@ -4,7 +4,7 @@
 //! pending ──claim──▶ sending ──▶ sent                     final
 //!    │                  ├──────▶ retry(next_at)  ─claim─▶ sending     the receiver certainly does not have it
 //!    │                  ├──────▶ unknown(next_at)─claim─▶ sending     the receiver may have it: was_unknown
-//!    │                  └──────▶ dead                     final, a person must look
+//!    │                  └──────▶ dead                     final, unless it is queued again
 //!    └──overtaken─────────────▶ skipped                   final
 //! ```
 //!

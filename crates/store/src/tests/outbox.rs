@@ -289,6 +289,24 @@ async fn the_same_notification_is_queued_once() {
 }
 
 #[tokio::test]
+async fn a_dead_notification_that_is_queued_again_is_sent_again() {
+    let dir = TempDir::new("revived");
+    let store = open(&dir.state()).await;
+    for round in 0..2 {
+        let mut one = notification((1, 1, NotifyReason::New));
+        one.message.alerted_at = at(round);
+        enqueue(&store, vec![one.clone()], at(round)).await;
+        assert_eq!(store.outbox_oldest(None).await.unwrap(), Some(at(round)));
+        let row = claim(&store, at(round)).await.remove(0);
+        assert_eq!((row.attempts, row.was_unknown), (1, false), "round {round}");
+        assert_eq!(row.notification, one, "what is said is what is known now");
+        let dead = Settlement::Dead { error: error() };
+        store.settle_outbox(row.id, dead, at(round)).await.unwrap();
+        assert_eq!(states(&store).await, [(OutboxState::Dead, 1)]);
+    }
+}
+
+#[tokio::test]
 async fn a_dead_notification_and_its_fallback_are_one_transaction() {
     let dir = TempDir::new("fallback");
     let store = open(&dir.state()).await;

@@ -10,7 +10,9 @@ use crate::error::StoreError;
 use crate::rows::message;
 use crate::view::OutboxState;
 
-/// Queues notifications. One that is there already, in whatever state, is left as it is.
+/// Queues notifications. One that is there already is left as it is, except a dead one: who queues it again knows
+/// that nobody was told, so it starts anew with what is said now. It keeps its place and the doubt whether an earlier
+/// attempt arrived.
 pub(crate) async fn enqueue(
     connection: &mut SqliteConnection,
     notifications: &[Notification],
@@ -23,7 +25,11 @@ pub(crate) async fn enqueue(
              (fingerprint, episode, receiver, action, reason, seq, severity, finding, message, state,
               queued_at, next_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)
-             ON CONFLICT DO NOTHING",
+             ON CONFLICT (fingerprint, episode, receiver, action, seq) DO UPDATE SET
+              state = excluded.state, attempts = 0, reason = excluded.reason, severity = excluded.severity,
+              finding = excluded.finding, message = excluded.message, queued_at = excluded.queued_at,
+              next_at = excluded.next_at, claimed_at = NULL, settled_at = NULL, error = NULL
+             WHERE outbox.state = 'dead'",
         )
         .bind(notification.fingerprint.0.as_slice())
         .bind(notification.episode)
