@@ -19,11 +19,13 @@
 //!   not reach the receiver are skipped, and if that leaves nothing that the receiver may have seen, the end is
 //!   skipped, too. Such an alert opened and ended while the receiver was out of reach; it stays in `findings` and
 //!   `alerts`.
-//! - A deed that was undone (`reverted`) is told all the same, beginning and end: audit logs arrive minutes late and in
-//!   batches, so whoever undoes the deed quickly would otherwise never be seen.
+//! - An event is told all the same, beginning and end, however it ended: it happened. So is a deed that was undone
+//!   (`reverted`): audit logs arrive minutes late and in batches, so whoever undoes the deed quickly would otherwise
+//!   never be seen. What is not known to be a state (its finding is gone) is told, too.
 //! - The end of an episode of which the receiver has nothing and will get nothing is never sent.
 
 use keyvigil_model::alert::Notification;
+use keyvigil_model::finding::FindingKind;
 use keyvigil_model::id::{Fingerprint, ReceiverId};
 use keyvigil_model::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
@@ -159,7 +161,7 @@ async fn claim(
     Ok(claimed)
 }
 
-/// Skips messages of ended episodes that the receiver certainly did not get, then ends of which the receiver neither
+/// Skips messages about ended states that the receiver certainly did not get, then ends of which the receiver neither
 /// has the beginning nor will get it.
 async fn skip_overtaken(
     connection: &mut SqliteConnection,
@@ -169,6 +171,7 @@ async fn skip_overtaken(
     sqlx::query(
         "UPDATE outbox SET state = 'skipped', settled_at = ?2
          WHERE receiver = ?1 AND action = 'trigger' AND state IN ('pending', 'retry') AND ambiguous = 0
+          AND EXISTS (SELECT 1 FROM findings WHERE findings.id = outbox.finding AND findings.kind = ?3)
           AND EXISTS (SELECT 1 FROM outbox AS over
             WHERE over.receiver = outbox.receiver AND over.fingerprint = outbox.fingerprint
              AND over.episode = outbox.episode AND over.action = 'resolve' AND over.id > outbox.id
@@ -177,6 +180,7 @@ async fn skip_overtaken(
     )
     .bind(receiver.as_str())
     .bind(now.as_micros())
+    .bind(FindingKind::State.as_str())
     .execute(&mut *connection)
     .await?;
     sqlx::query(

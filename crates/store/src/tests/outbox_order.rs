@@ -1,12 +1,15 @@
 //! In which order notifications leave the outbox, and which never do.
 
 use keyvigil_model::alert::{Notification, NotifyReason};
+use keyvigil_model::finding::{Finding, FindingKind};
 use keyvigil_model::id::ReceiverId;
 use keyvigil_model::severity::Severity;
 
+use super::builder::Build;
 use super::outbox::{claim, claim_after, enqueue, error, notification, said, slack};
 use super::{TempDir, at, open};
-use crate::commit::Settlement;
+use crate::Store;
+use crate::commit::{Commit, FindingRow, Settlement};
 
 #[tokio::test]
 async fn critical_goes_first_then_the_oldest() {
@@ -50,12 +53,35 @@ enum First {
     Dead,
 }
 
+/// Queues the beginning of an episode with the finding that it shows.
+async fn queue_beginning(store: &Store, kind: FindingKind) {
+    let beginning = notification((1, 1, NotifyReason::New));
+    let finding = Finding {
+        id: beginning.finding.clone(),
+        fingerprint: beginning.fingerprint,
+        kind,
+        ..Build::new(1).finding()
+    };
+    let finding = FindingRow {
+        finding,
+        suppressed_by: None,
+    };
+    store
+        .commit(Commit {
+            findings: vec![finding],
+            outbox: vec![beginning],
+            ..Commit::at(at(0))
+        })
+        .await
+        .unwrap();
+}
+
 /// Queues the beginning of an episode, lets it fare as `first` says, queues the end, and tells what can be claimed
 /// then, again and again until nothing comes, when every attempt succeeds.
-async fn fate(first: First, end: NotifyReason) -> Vec<NotifyReason> {
+async fn fate(kind: FindingKind, first: First, end: NotifyReason) -> Vec<NotifyReason> {
     let dir = TempDir::new("fate");
     let store = open(&dir.state()).await;
-    enqueue(&store, vec![notification((1, 1, NotifyReason::New))], at(0)).await;
+    queue_beginning(&store, kind).await;
     let settlement = match first {
         First::NeverTried | First::UnderWay => None,
         First::Refused => Some(Settlement::Retry {
@@ -91,21 +117,33 @@ async fn fate(first: First, end: NotifyReason) -> Vec<NotifyReason> {
 
 #[tokio::test]
 async fn an_end_never_overtakes_its_beginning_and_never_stands_alone() {
+    use FindingKind::{Event, State};
     use NotifyReason::{Excepted, New, Resolved, Reverted};
-    let cases: [(First, NotifyReason, &[NotifyReason]); 10] = [
-        (First::NeverTried, Resolved, &[]),
-        (First::NeverTried, Excepted, &[]),
-        (First::NeverTried, Reverted, &[New, Reverted]),
-        (First::Refused, Resolved, &[]),
-        (First::Refused, Reverted, &[New, Reverted]),
-        (First::InDoubt, Resolved, &[New, Resolved]),
-        (First::UnderWay, Resolved, &[]),
-        (First::Sent, Resolved, &[Resolved]),
-        (First::Dead, Resolved, &[]),
-        (First::Dead, Reverted, &[]),
+    let cases: [(FindingKind, First, NotifyReason, &[NotifyReason]); 16] = [
+        (State, First::NeverTried, Resolved, &[]),
+        (State, First::NeverTried, Excepted, &[]),
+        (State, First::NeverTried, Reverted, &[New, Reverted]),
+        (State, First::Refused, Resolved, &[]),
+        (State, First::Refused, Reverted, &[New, Reverted]),
+        (State, First::InDoubt, Resolved, &[New, Resolved]),
+        (State, First::UnderWay, Resolved, &[]),
+        (State, First::Sent, Resolved, &[Resolved]),
+        (State, First::Dead, Resolved, &[]),
+        (State, First::Dead, Reverted, &[]),
+        // A deed was done, whatever became of it.
+        (Event, First::NeverTried, Resolved, &[New, Resolved]),
+        (Event, First::NeverTried, Excepted, &[New, Excepted]),
+        (Event, First::Refused, Resolved, &[New, Resolved]),
+        (Event, First::InDoubt, Resolved, &[New, Resolved]),
+        (Event, First::Sent, Resolved, &[Resolved]),
+        (Event, First::Dead, Resolved, &[]),
     ];
-    for (first, end, wanted) in cases {
-        assert_eq!(fate(first, end).await, wanted, "{first:?}, {end:?}");
+    for (kind, first, end, wanted) in cases {
+        assert_eq!(
+            fate(kind, first, end).await,
+            wanted,
+            "{kind:?}, {first:?}, {end:?}"
+        );
     }
 }
 
@@ -132,7 +170,8 @@ async fn episodes_of_one_alert_keep_their_order() {
     use NotifyReason::{Changed, New, Resolved};
     let dir = TempDir::new("episodes");
     let store = open(&dir.state()).await;
-    let first = claim_after(&store, &[(1, 1, New)]).await;
+    queue_beginning(&store, FindingKind::State).await;
+    let first = claim(&store, at(0)).await;
     assert_eq!(said(&first), [(1, 1, New)]);
     let queued = [(1, 1, Changed), (1, 1, Resolved), (1, 2, New), (2, 1, New)];
     // The first attempt is under way: only the other alert may go.
