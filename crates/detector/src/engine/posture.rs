@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use keyvigil_model::finding::{ClearReason, FindingChange, Suppression};
 use keyvigil_model::id::{AccountId, Fingerprint};
 use keyvigil_model::resource::ResourceRef;
+use keyvigil_model::snapshot::Config;
 use keyvigil_model::time::Timestamp;
-use keyvigil_model::verdict::{Judgement, Verdict};
+use keyvigil_model::verdict::{Judgement, Read, Verdict};
 
 use crate::controls::{self, controls};
 use crate::inventory::{Inventory, account_reference};
@@ -32,8 +33,11 @@ const PAIRS: [(&str, &str); 9] = [
     ("aws.s3.default_encryption", encryption_default_removed::META.id),
     ("aws.ebs.default_encryption", encryption_default_removed::META.id),
     ("aws.rds.storage_encrypted", encryption_database_off::META.id),
-    ("aws.cloudtrail.kms_events_included", audit_narrowed::META.id),
+    (KMS_EVENTS, audit_narrowed::META.id),
 ];
+
+/// The control that looks at less of a trail than its rule does.
+const KMS_EVENTS: &str = "aws.cloudtrail.kms_events_included";
 
 /// The parts of the detector that controls need.
 pub(crate) struct Posture<'a> {
@@ -178,8 +182,32 @@ impl Posture<'_> {
         if self.state.open.get(&held).is_some_and(newer_event) {
             return;
         }
+        if reason == ClearReason::Repaired && self.is_still_narrow(judgement, &held) {
+            return;
+        }
         (row.finding, row.own) = (None, false);
         self.close(held, judgement.at, reason, step);
+    }
+
+    /// Whether a trail leaves out more than its control looks at. One that records nothing leaves out everything; and
+    /// what an event narrowed is whole again only when the trail leaves out nothing at all.
+    fn is_still_narrow(&self, judgement: &Judgement, held: &Hash) -> bool {
+        if judgement.control.as_str() != KMS_EVENTS {
+            return false;
+        }
+        let found = self.inventory.find(&judgement.resource);
+        let Some(Config::AwsTrail(trail)) = found.map(|held| &held.resource.config) else {
+            return true;
+        };
+        let (Read::Known(status), Read::Known(scope)) = (&trail.status, &trail.scope) else {
+            return true;
+        };
+        if !status.logging || scope.management_off {
+            return true;
+        }
+        let open = self.state.open.get(held);
+        open.is_some_and(|open| *open.rule == *audit_narrowed::META.id)
+            && (scope.narrows() || scope.not_understood || !trail.multi_region || !trail.global_events)
     }
 
     fn close(&mut self, held: Hash, at: Timestamp, reason: ClearReason, step: &mut Step) {

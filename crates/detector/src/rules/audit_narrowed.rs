@@ -12,7 +12,8 @@
 //! What to do: put the previous selectors back. Excluding the key service is a well-known way to save money; it is
 //! against the policy all the same.
 //!
-//! Closes: when selectors are set that record everything again, or the control failed after this and passes again.
+//! Closes: when selectors are set that record everything again, or the control failed after this and then saw the trail
+//! record everything again, in all regions and with global services.
 
 use keyvigil_model::action::{Action, ActionSet};
 use keyvigil_model::facts::{AuditScope, Facts};

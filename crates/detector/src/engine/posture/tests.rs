@@ -268,3 +268,5 @@ fn every_pair_names_a_control_and_a_rule() {
         );
     }
 }
+
+mod trails;
