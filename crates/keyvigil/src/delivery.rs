@@ -2,7 +2,8 @@
 //! ([`after_failure`]); the loop claims, sends and settles.
 //!
 //! A row is marked as being sent before the request leaves. If the process dies in between, the row comes back as one of
-//! which nobody knows whether it arrived, and the receiver's nature decides how it is repeated.
+//! which nobody knows whether it arrived, and the receiver's nature decides how it is repeated. The same happens when only
+//! this task dies: it begins by recovering what the one before it left behind.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use keyvigil_connector::failure::{CallError, FailureClass};
 use keyvigil_connector::notifier::{Notifier, OnAmbiguous, Receiver};
 use keyvigil_model::alert::NotifyReason;
 use keyvigil_model::time::Timestamp;
-use keyvigil_store::commit::{OutboxRow, Settlement};
+use keyvigil_store::commit::{OutboxId, OutboxRow, Settlement};
 use keyvigil_store::{Store, StoreError, failpoint};
 use tokio::sync::{Notify, mpsc};
 
@@ -61,13 +62,24 @@ pub enum Reaction {
     GiveUp,
 }
 
+/// What has to be written before the next message is claimed. Otherwise a row would stay as being sent, and everything
+/// about its alert would wait behind it.
+enum Owed {
+    Nothing,
+    /// Rows may be marked as being sent that nobody is sending.
+    Recovery,
+    /// An attempt ended, and the store could not take it down.
+    Settlement(OutboxId, Settlement, Timestamp),
+}
+
 impl Delivery {
     /// Runs until the daemon stops. What is left in the outbox is delivered after the next start.
     pub async fn run(self: Arc<Self>, mut stop: Stop) {
+        let mut owed = Owed::Recovery;
         while !*stop.borrow() {
             // Registered before looking: a row that is committed after the look still rings.
             let filled = self.outbox_filled.notified();
-            let pause = match self.step().await {
+            let pause = match self.step(&mut owed).await {
                 Ok(Some(pause)) => pause,
                 Ok(None) => {
                     tokio::select! {
@@ -94,10 +106,14 @@ impl Delivery {
     }
 
     /// Delivers one message. Returns how long to leave the receiver alone; `None` if nothing is due.
-    async fn step(&self) -> Result<Option<Duration>, StoreError> {
+    async fn step(&self, owed: &mut Owed) -> Result<Option<Duration>, StoreError> {
         let receiver = self.receiver();
+        self.pay(owed).await?;
         self.export_oldest().await?;
+        // A claim that failed may have been written all the same.
+        *owed = Owed::Recovery;
         let claimed = self.store.claim_outbox(&receiver.id, self.clock.now(), 1).await?;
+        *owed = Owed::Nothing;
         let Some(mut row) = claimed.into_iter().next() else {
             return Ok(None);
         };
@@ -113,22 +129,50 @@ impl Delivery {
         let result = self.notifier.notify(&call, &row.notification).await;
         failpoint::hit("send_after_before_mark");
         let now = self.clock.now();
-        match result {
+        let pause = match result {
             Ok(()) => {
                 self.count_sent(&row, now);
-                self.store.settle_outbox(row.id, Settlement::Sent, now).await?;
-                Ok(Some(receiver.min_interval))
+                *owed = Owed::Settlement(row.id, Settlement::Sent, now);
+                receiver.min_interval
             }
-            Err(error) => self.settle_failure(row, &error, now).await,
+            Err(error) => self.take_failure(row, &error, now, owed).await,
+        };
+        match self.pay(owed).await {
+            Ok(()) => Ok(Some(pause)),
+            Err(error) => {
+                tracing::error!(receiver = %receiver.id, %error, "what became of a message cannot be written yet");
+                Ok(Some(pause.max(LOOK_EVERY)))
+            }
         }
     }
 
-    async fn settle_failure(
+    /// Writes what is owed. After an error it is still owed.
+    async fn pay(&self, owed: &mut Owed) -> Result<(), StoreError> {
+        match owed {
+            Owed::Nothing => {}
+            Owed::Recovery => {
+                let id = &self.receiver().id;
+                let recovered = self.store.recover_outbox_of(id, self.clock.now()).await?;
+                if recovered > 0 {
+                    tracing::warn!(receiver = %id, recovered, "attempts were cut off; whether they arrived is unknown");
+                }
+            }
+            Owed::Settlement(id, settlement, at) => {
+                self.store.settle_outbox(*id, settlement.clone(), *at).await?;
+            }
+        }
+        *owed = Owed::Nothing;
+        Ok(())
+    }
+
+    /// Decides what a failed attempt leads to. Returns how long to leave the receiver alone.
+    async fn take_failure(
         &self,
         row: OutboxRow,
         error: &CallError,
         now: Timestamp,
-    ) -> Result<Option<Duration>, StoreError> {
+        owed: &mut Owed,
+    ) -> Duration {
         let receiver = self.receiver();
         let labels = [receiver.integration, receiver.id.as_str(), error.class.as_str()];
         self.metrics.notifications_failed.with_label_values(&labels).inc();
@@ -136,8 +180,8 @@ impl Delivery {
         tracing::warn!(receiver = %receiver.id, %error, attempt = row.attempts, "a message was not delivered");
         match after_failure(error, row.attempts, receiver, now) {
             Reaction::Later { settlement, pause } => {
-                self.store.settle_outbox(row.id, settlement, now).await?;
-                Ok(Some(pause.max(receiver.min_interval)))
+                *owed = Owed::Settlement(row.id, settlement, now);
+                pause.max(receiver.min_interval)
             }
             Reaction::GiveUp => {
                 let command = Command::GaveUp {
@@ -149,7 +193,7 @@ impl Delivery {
                 if self.pipeline.send(command).await.is_err() {
                     tracing::warn!(receiver = %receiver.id, "stopping: a message stays in the outbox");
                 }
-                Ok(Some(receiver.min_interval))
+                receiver.min_interval
             }
         }
     }
@@ -228,63 +272,4 @@ fn backoff(attempts: u32, receiver: &Receiver) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use keyvigil_model::id::ReceiverId;
-
-    use super::*;
-
-    fn receiver() -> Receiver {
-        Receiver {
-            id: ReceiverId::from("r"),
-            integration: "slack",
-            min_interval: Duration::from_secs(1),
-            on_ambiguous: OnAmbiguous::RepeatMarked,
-            first_backoff: Duration::from_secs(5),
-            max_backoff: Duration::from_secs(300),
-        }
-    }
-
-    #[test]
-    fn every_class_has_its_reaction() {
-        let now = Timestamp::from_secs(1_000);
-        let check = |class, attempts, expected: &str| {
-            let error = CallError::new(class, "slack:webhook", "x");
-            let shown = match after_failure(&error, attempts, &receiver(), now) {
-                Reaction::GiveUp => String::from("give up"),
-                Reaction::Later {
-                    settlement: Settlement::Retry { at, .. },
-                    pause,
-                } => {
-                    format!("retry at {} pause {}", at.as_secs(), pause.as_secs())
-                }
-                Reaction::Later {
-                    settlement: Settlement::Unknown { at, .. },
-                    pause,
-                } => {
-                    format!("unknown until {} pause {}", at.as_secs(), pause.as_secs())
-                }
-                Reaction::Later { settlement, .. } => format!("{settlement:?}"),
-            };
-            assert_eq!(shown, expected, "{class:?} attempt {attempts}");
-        };
-        check(
-            FailureClass::Throttled(Some(Duration::from_secs(90))),
-            1,
-            "retry at 1090 pause 90",
-        );
-        check(FailureClass::Throttled(None), 1, "retry at 1005 pause 5");
-        check(FailureClass::Throttled(None), 3, "retry at 1020 pause 20");
-        check(FailureClass::Throttled(None), 60, "retry at 1300 pause 300");
-        check(FailureClass::Transient, 1, "unknown until 1005 pause 1");
-        check(FailureClass::Unreadable, 2, "unknown until 1010 pause 1");
-        check(FailureClass::Transient, MAX_ATTEMPTS, "give up");
-        for class in [
-            FailureClass::Permanent,
-            FailureClass::Denied,
-            FailureClass::Unauthenticated,
-            FailureClass::NotFound,
-        ] {
-            check(class, 1, "give up");
-        }
-    }
-}
+mod tests;
