@@ -83,7 +83,7 @@ impl Store {
 
     /// Who was or will be told about alerts that are open: more than the routes say where a fallback was used.
     pub async fn told(&self) -> Result<Vec<Told>, StoreError> {
-        let rows: Vec<(Vec<u8>, u32, String)> = sqlx::query_as(
+        let rows = sqlx::query(
             "SELECT DISTINCT fingerprint, episode, receiver FROM outbox JOIN alerts USING (fingerprint, episode)
              WHERE alerts.state IN ('open', 'acknowledged') AND outbox.action = 'trigger'
               AND (outbox.state NOT IN ('skipped', 'dead') OR outbox.ambiguous = 1)
@@ -92,15 +92,13 @@ impl Store {
         .fetch_all(self.pool())
         .await?;
         let mut told = Vec::with_capacity(rows.len());
-        for (fingerprint, episode, receiver) in rows {
-            let print = <[u8; 16]>::try_from(fingerprint.as_slice()).map_err(|_| {
-                StoreError::corrupt("outbox", &receiver, "a fingerprint of another length than 16")
-            })?;
-            told.push(Told {
-                fingerprint: Fingerprint(print),
-                episode,
-                receiver: ReceiverId::new(receiver),
-            });
+        for row in &rows {
+            match read_told(&Stored::new(row, "outbox", "(told)")) {
+                Ok(one) => told.push(one),
+                Err(error) => {
+                    tracing::error!(%error, "who was told of an alert cannot be read and is left out")
+                }
+            }
         }
         Ok(told)
     }
@@ -227,6 +225,14 @@ async fn take(
         (!critical, row.try_get::<i64, _>("id").unwrap_or(i64::MAX))
     });
     Ok(rows)
+}
+
+fn read_told(stored: &Stored<'_>) -> Result<Told, StoreError> {
+    Ok(Told {
+        fingerprint: Fingerprint(stored.bytes("fingerprint")?),
+        episode: stored.small("episode")?,
+        receiver: ReceiverId::new(stored.get::<String>("receiver")?),
+    })
 }
 
 fn read_claimed(row: &SqliteRow, id: i64) -> Result<OutboxRow, StoreError> {

@@ -7,12 +7,15 @@ mod listings;
 use std::collections::HashSet;
 
 use keyvigil_model::alert::Alert;
+use keyvigil_model::finding::Finding;
 use keyvigil_model::id::{DedupeKey, SourceId};
-use sqlx::{AssertSqlSafe, SqlitePool};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row, SqlitePool};
 
 use crate::commit::StateRow;
 use crate::error::StoreError;
-use crate::rows::alert::{ALERT_COLUMNS, alert};
+use crate::rows::alert::{ALERT_COLUMNS, alert, rebuilt};
+use crate::rows::finding;
 use crate::write;
 
 /// Reads a state directory. Cheap to clone.
@@ -109,11 +112,50 @@ impl Reader {
         .await
     }
 
+    /// Reads alerts. One that cannot be read as it is does not hide the others: it is read as far as possible, or
+    /// reported and left out.
     async fn alerts(&self, statement: String) -> Result<Vec<Alert>, StoreError> {
         // Made of constants only.
         let rows = sqlx::query(AssertSqlSafe(statement))
             .fetch_all(&self.pool)
             .await?;
-        rows.iter().map(alert).collect()
+        let mut alerts = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let problem = match alert(row) {
+                Ok(read) => {
+                    alerts.push(read);
+                    continue;
+                }
+                Err(problem @ StoreError::Corrupt { .. }) => problem,
+                Err(other) => return Err(other),
+            };
+            match rebuilt(row, self.finding_of(row).await?) {
+                Ok(read) => {
+                    tracing::error!(%problem, "an alert cannot be read as it is; it is rebuilt from its finding");
+                    alerts.push(read);
+                }
+                Err(_) => tracing::error!(%problem, "an alert cannot be read and is left out"),
+            }
+        }
+        if alerts.len() < rows.len() {
+            let left_out = rows.len() - alerts.len();
+            tracing::error!(left_out, read = alerts.len(), "alerts are left out");
+        }
+        Ok(alerts)
+    }
+
+    /// The newest finding of the alert in this row, as the table of findings has it; `None` if it is not there or not
+    /// readable either.
+    async fn finding_of(&self, row: &SqliteRow) -> Result<Option<Finding>, StoreError> {
+        let Ok(fingerprint) = row.try_get::<&[u8], _>("fingerprint") else {
+            return Ok(None);
+        };
+        let body: Option<String> = sqlx::query_scalar(
+            "SELECT body FROM findings WHERE fingerprint = ? ORDER BY last_at DESC LIMIT 1",
+        )
+        .bind(fingerprint)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(body.and_then(|body| finding::from_json(&body).ok()))
     }
 }

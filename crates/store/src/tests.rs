@@ -10,6 +10,7 @@ mod opening;
 mod outbox;
 mod outbox_order;
 mod round_trips;
+mod unreadable;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -221,7 +221,6 @@ async fn read_broken(table: &'static str, breaking: &'static str) -> Result<(), 
     let store = store_with_findings(&dir).await;
     store
         .commit(Commit {
-            alerts: vec![Build::new(1).alert()],
             ledger: vec![LedgerEntry {
                 day: Day(1),
                 provider: Provider::Aws,
@@ -240,7 +239,6 @@ async fn read_broken(table: &'static str, breaking: &'static str) -> Result<(), 
     sql(&store, breaking).await;
     match table {
         "findings" => store.findings(&FindingFilter::default()).await.map(drop),
-        "alerts" => store.latest_alerts().await.map(drop),
         "access_ledger" => store.ledger(&LedgerFilter::days(Day(0), Day(9))).await.map(drop),
         "judgements" => store.judgements(&JudgementFilter::default()).await.map(drop),
         "quarantine" => store.quarantine(&QuarantineFilter::default()).await.map(drop),
@@ -269,9 +267,6 @@ async fn a_value_that_nobody_writes_is_an_error_that_names_it() {
             "UPDATE findings SET suppressed_by = 'weird', suppressed_until = 1",
         ),
         ("findings", "UPDATE findings SET count = -1"),
-        ("alerts", "UPDATE alerts SET state = 'weird'"),
-        ("alerts", "UPDATE alerts SET episode = -4"),
-        ("alerts", "UPDATE alerts SET finding = 'null'"),
         ("access_ledger", "UPDATE access_ledger SET operation = 'weird'"),
         ("access_ledger", "UPDATE access_ledger SET outcome = ''"),
         (
