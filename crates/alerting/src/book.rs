@@ -1,7 +1,8 @@
 //! The alert book: which alerts are open, who was told, and what has to be said now.
 //!
 //! - A finding opens an alert, or folds into the open one with the same fingerprint.
-//! - Folding tells nobody, unless the severity rises (`changed`) or the repeat interval is over (`repeat`).
+//! - Folding tells nobody, unless the severity rises or somebody else did it or something else was done (`changed`; the
+//!   latter at most once an hour), or the repeat interval is over (`repeat`).
 //! - A finding that is cleared ends its alert at once; whoever was told about this episode is told that it is over.
 //! - Reopening is always a new episode, however soon: a late retry of the old episode's resolve must never close the
 //!   new one at the receiver. A message about a reopening within ten minutes says how soon it came back.
@@ -16,7 +17,7 @@ use keyvigil_model::severity::Severity;
 use keyvigil_model::time::Timestamp;
 
 use crate::closed::ClosedAlerts;
-use crate::fold::{Risen, fold, overflow};
+use crate::fold::{Different, Folded, fold, overflow};
 use crate::message::{Ending, Telling, compose};
 use crate::settings::AlertSettings;
 
@@ -38,6 +39,7 @@ struct OpenAlert {
     told: Vec<ReceiverId>,
     /// How soon it came back, where that was soon.
     back_after: Option<Duration>,
+    different: Different,
 }
 
 /// What a step of the book changed. Commit both in one transaction.
@@ -78,6 +80,7 @@ impl AlertBook {
                     alert,
                     told,
                     back_after: None,
+                    different: Different::default(),
                 };
                 book.open.insert(entry.alert.fingerprint, entry);
             } else {
@@ -136,7 +139,7 @@ impl AlertBook {
     pub fn tick(&mut self, now: Timestamp) -> Changes {
         let mut step = Step::default();
         let mut expired = Vec::new();
-        for (fingerprint, entry) in &self.open {
+        for (fingerprint, entry) in &mut self.open {
             if self.settings.expires(&entry.alert, now) {
                 expired.push(*fingerprint);
                 continue;
@@ -145,9 +148,15 @@ impl AlertBook {
                 .settings
                 .receivers(&entry.alert.finding.check, entry.alert.severity);
             let due = self.settings.is_due(&entry.alert, now);
+            let changed = entry.different.is_due(now);
+            if changed {
+                entry.changed(now);
+            }
             for receiver in routed {
                 if !entry.told.contains(&receiver) {
                     step.tell(*fingerprint, receiver, NotifyReason::New);
+                } else if changed {
+                    step.tell(*fingerprint, receiver, NotifyReason::Changed);
                 } else if due {
                     step.tell(*fingerprint, receiver, NotifyReason::Repeat);
                 }
@@ -215,20 +224,23 @@ impl AlertBook {
             self.open.insert(fingerprint, entry);
             return;
         };
-        let risen = fold(&mut entry.alert, finding);
-        if risen == Risen::Yes && entry.alert.state == AlertState::Acknowledged {
-            // What was acknowledged is not what it is now.
-            entry.alert.state = AlertState::Open;
+        let folded = fold(&mut entry.alert, finding);
+        if folded == Folded::Different {
+            entry.different.note();
+        }
+        let changed = folded == Folded::Risen || entry.different.is_due(now);
+        if changed {
+            entry.changed(now);
         }
         let due = self.settings.is_due(&entry.alert, now);
         for receiver in self
             .settings
             .receivers(&entry.alert.finding.check, entry.alert.severity)
         {
-            let reason = match (entry.told.contains(&receiver), risen, due) {
-                (true, Risen::Yes, _) => NotifyReason::Changed,
-                (true, Risen::No, true) => NotifyReason::Repeat,
-                (true, Risen::No, false) => continue,
+            let reason = match (entry.told.contains(&receiver), changed, due) {
+                (true, true, _) => NotifyReason::Changed,
+                (true, false, true) => NotifyReason::Repeat,
+                (true, false, false) => continue,
                 (false, _, _) => NotifyReason::New,
             };
             step.tell(fingerprint, receiver, reason);
@@ -255,6 +267,7 @@ impl AlertBook {
             },
             told: Vec::new(),
             back_after,
+            different: Different::default(),
         }
     }
 
@@ -356,6 +369,16 @@ impl AlertBook {
             .notifications
             .sort_by_key(|notification| std::cmp::Reverse(notification.severity));
         step.changes
+    }
+}
+
+impl OpenAlert {
+    /// Notes that a change is told. What was acknowledged is not what it is now.
+    fn changed(&mut self, now: Timestamp) {
+        self.different.tell(now);
+        if self.alert.state == AlertState::Acknowledged {
+            self.alert.state = AlertState::Open;
+        }
     }
 }
 

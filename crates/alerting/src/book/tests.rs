@@ -377,3 +377,5 @@ fn a_restart_changes_nothing() {
 }
 
 mod receivers;
+
+mod different;
