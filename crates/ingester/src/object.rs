@@ -151,13 +151,6 @@ impl ObjectLog {
         {
             return Ok(self.was_known());
         }
-        if object
-            .size
-            .is_some_and(|size| size > self.source().max_object_bytes)
-        {
-            let detail = format!("larger than {} bytes", self.source().max_object_bytes);
-            return self.give_up(object, QuarantineReason::TooLarge, &detail).await;
-        }
         let item = attempt_item(&self.source().id, object);
         let attempts = self
             .driver
@@ -181,7 +174,12 @@ impl ObjectLog {
     }
 
     async fn fetch_and_publish(&self, object: &ObjectRef) -> Result<Finished, Unfinished> {
-        let assumed = object.size.unwrap_or(UNKNOWN_SIZE);
+        // Anybody who can write to the queue chooses the announced size: it refuses nothing. The store refuses an
+        // object by what it holds itself.
+        let assumed = object
+            .size
+            .unwrap_or(UNKNOWN_SIZE)
+            .min(self.source().max_object_bytes);
         let mut held = self.settings.bytes.hold(assumed).await;
         let fetched = match self.fetch(object).await {
             Ok(fetched) => fetched,

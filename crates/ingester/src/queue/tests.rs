@@ -88,6 +88,21 @@ async fn an_object_without_a_version_is_fetched_but_not_decoded_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_announced_size_refuses_nothing() {
+    let world = World::default();
+    let store = FakeStore::of(&[("a", Answer::Words("1"))]);
+    let forged = MessageBody::Objects(vec![ObjectRef {
+        size: Some(u64::MAX),
+        ..object("a")
+    }]);
+    let queue = FakeQueue::of(&world, vec![("m1", forged), ("m2", objects(&["a"]))]);
+    run_for(&world, &queue, &store, seconds(60)).await;
+    assert_eq!(world.seen(), ["1"]);
+    assert!(world.reasons().is_empty());
+    assert!(queue.open().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_object_is_kept_hidden_and_read_once() {
     let world = World::default();
     let store = FakeStore::of(&[("a", Answer::Slowly(seconds(600), "1"))]);
