@@ -45,7 +45,10 @@ pub(crate) fn good_bucket(name: &str, key: Option<String>) -> Bucket {
         encryption: Some((String::from("aws:kms"), key)),
         policy: Some(policy.to_string()),
         public_blocked: true,
-        tags: BTreeMap::new(),
+        tags: BTreeMap::from([
+            (String::from("environment"), String::from("test")),
+            (String::from("classification"), String::from("internal")),
+        ]),
         objects: BTreeMap::new(),
     }
 }

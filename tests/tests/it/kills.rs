@@ -63,7 +63,7 @@ fn file_records(file: u64, start: i64, many: bool) -> Vec<Value> {
             .record()
     };
     records.push(call("ScheduleKeyDeletion", first, format!("destroyer{file}")));
-    if file % 2 == 0 {
+    if file.is_multiple_of(2) {
         records.push(call("DisableKey", first + 1, format!("disabler{file}")));
     }
     let uses = if many { 620 } else { 38 };
@@ -92,7 +92,7 @@ fn history(aws: &FakeAws, start: i64) {
 
 /// Which files are large: those that are delivered with the failpoint in the middle of an object.
 fn is_large(file: u64) -> bool {
-    file % 3 == 0 && FAILPOINTS[plan_index(file)].0 == "obj_mid"
+    file.is_multiple_of(3) && FAILPOINTS[plan_index(file)].0 == "obj_mid"
 }
 
 fn plan_index(cycle: u64) -> usize {

@@ -248,11 +248,13 @@ fn corpus(folder: &Folder) -> Option<PathBuf> {
     for entry in fs::read_dir(source).ok()? {
         let path = entry.ok()?.path();
         let name = path.file_name()?.to_str()?.to_owned();
-        let mut parts = name.split('_');
-        let (account, region) = (parts.next()?, parts.nth(1)?);
         if !name.ends_with(".json") {
             continue;
         }
+        // The files are named after another account than the one that their records are of.
+        let account = CORPUS_ACCOUNTS[0];
+        let name = name.replace(CORPUS_ACCOUNTS[1], account);
+        let region = name.split('_').nth(2)?;
         let key = format!("corpus/AWSLogs/{account}/CloudTrail/{region}/2023/07/10/{name}.gz");
         folder.write(&key, crate::it::records::gzip(&fs::read(&path).ok()?));
         found += 1;
