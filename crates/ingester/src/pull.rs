@@ -19,7 +19,7 @@ use crate::window::lateness::Recent;
 use crate::window::rescan::{DueRescan, RescanState};
 use crate::window::{HOLD_BACK, Pace, Trust, Window, WindowState};
 
-mod stored;
+pub(crate) mod stored;
 
 /// How a log is read.
 #[derive(Clone, Debug)]

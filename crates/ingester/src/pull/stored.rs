@@ -5,7 +5,7 @@ use keyvigil_connector::failure::FailureClass;
 use crate::driver::{Driver, wait_after};
 
 /// Reads a stored position; waits for the store if need be.
-pub(super) async fn load<T, E: std::fmt::Display>(
+pub(crate) async fn load<T, E: std::fmt::Display>(
     driver: &Driver,
     scope: &str,
     decode: impl Fn(&str) -> Result<T, E>,
@@ -31,7 +31,7 @@ pub(super) async fn load<T, E: std::fmt::Display>(
 }
 
 /// What was found for a scope.
-pub(super) enum Stored<T> {
+pub(crate) enum Stored<T> {
     Nothing,
     Position(T),
     Unusable,

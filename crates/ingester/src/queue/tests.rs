@@ -8,6 +8,7 @@ use super::*;
 use crate::clock::TokioClock;
 use crate::fakes::{Mood, START, World};
 use crate::listing::{self, ListingSettings};
+use crate::memory::Memory;
 use fakes::{Answer, FakeQueue, FakeStore, object, object_log, objects, run_for, seconds};
 
 mod fakes;
@@ -301,4 +302,44 @@ async fn the_listing_finds_what_no_message_announced() {
     assert_eq!(life.metrics.objects_listed.get(), 2);
     life.stop.send(true).unwrap();
     running.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_denied_for_days_is_read_when_access_is_back() {
+    let world = World::default();
+    let answer = Answer::FailsFirst(70, FailureClass::Denied, "1");
+    let store = FakeStore::of(&[("a", answer)]);
+    let queue = FakeQueue::of(&world, vec![("m", objects(&["a"]))]);
+    let scope = "aws/test/s3/listing";
+    let begun = Some(START.as_micros().to_string());
+    let mut at = START;
+    // Two lives: what is not read yet is known after a restart too.
+    for hours in [30, 50] {
+        let life = world.live(TokioClock::starting_at(at));
+        let log = object_log(&life, &store);
+        let listed = tokio::spawn(listing::run(Arc::clone(&log), ListingSettings::default()));
+        let read = tokio::spawn(run(
+            Arc::clone(&queue) as Arc<dyn ObjectQueue>,
+            log,
+            QueueSettings::default(),
+        ));
+        tokio::time::sleep(seconds(3_600)).await;
+        // Its polling over days would only take time.
+        read.abort();
+        tokio::time::sleep(seconds((hours - 1) * 3_600)).await;
+        at = at.plus(seconds(hours * 3_600));
+        life.stop.send(true).unwrap();
+        listed.await.unwrap();
+        assert!(queue.open().is_empty(), "the message was given up");
+        assert_eq!(world.reasons(), [QuarantineReason::ObjectDenied]);
+        if hours == 30 {
+            assert!(world.seen().is_empty());
+            assert_eq!(world.memory.checkpoint(scope).await.unwrap(), begun);
+        }
+    }
+    assert_eq!(world.seen(), ["1"]);
+    assert_eq!(store.fetched("a"), 71, "known since");
+    let moved = world.memory.checkpoint(scope).await.unwrap().unwrap();
+    let last: i64 = moved.parse().unwrap();
+    assert!(at.as_micros() - last <= 3_601_000_000, "{last}");
 }
