@@ -22,7 +22,7 @@ use first_seen::FirstSeen;
 use marks::{Cuts, LastUse, Rotated, Shared, Suspect};
 use open::{Judged, MAX_VERDICTS, OpenFindings};
 use rate::Rates;
-use table::{Changes, Row, Table};
+use table::{Changes, Load, Row, Table};
 use window::Windows;
 
 /// Identifies a row: 128 bits of SHA-256, so that nobody can choose a name that collides with another's.
@@ -161,7 +161,10 @@ impl State {
     }
 
     fn load_row(&mut self, row: &SavedState) -> Result<(), String> {
-        let spaces: [(&str, &mut dyn table::Load); 18] = [
+        if row.space == open::FORGOTTEN {
+            return self.open.forgotten.load(&row.key, &row.value);
+        }
+        let spaces: [(&str, &mut dyn Load); 18] = [
             ("seen.key_use", &mut self.key_use),
             ("seen.source", &mut self.sources),
             ("seen.habit", &mut self.habits),

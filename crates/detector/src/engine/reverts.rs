@@ -45,6 +45,7 @@ pub(crate) fn apply(scene: &mut Scene<'_>, step: &mut Step) {
     let at = scene.event.time.as_micros();
     for (meta, print) in undone(scene) {
         let known = scene.state.open.get(&print.0).cloned();
+        let forgotten = scene.state.open.take_forgotten(&print.0, at);
         let by = scene.event.principal.id.clone();
         let row = Open {
             rule: meta.id.into(),
@@ -62,7 +63,10 @@ pub(crate) fn apply(scene: &mut Scene<'_>, step: &mut Step) {
         match known.map(|known| (known.state, known.at)) {
             // The deed is newer than the repair.
             Some((Standing::Open, done)) if done > at => {}
-            Some((Standing::Open, _)) => {
+            Some((Standing::Reverted { at: before, .. }, _)) if before >= at => {}
+            Some((Standing::Reverted { .. } | Standing::Suppressed, _)) => scene.state.open.put(print.0, row),
+            None if !forgotten => scene.state.open.put(print.0, row),
+            Some((Standing::Open, _)) | None => {
                 scene.state.open.put(print.0, row);
                 let reason = ClearReason::RevertedBy(by);
                 let at = Timestamp::from_micros(at);
@@ -71,10 +75,6 @@ pub(crate) fn apply(scene: &mut Scene<'_>, step: &mut Step) {
                     at,
                     reason,
                 });
-            }
-            Some((Standing::Reverted { at: before, .. }, _)) if before >= at => {}
-            Some((Standing::Reverted { .. } | Standing::Suppressed, _)) | None => {
-                scene.state.open.put(print.0, row)
             }
         }
     }

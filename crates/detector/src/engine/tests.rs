@@ -313,6 +313,21 @@ fn late_repairs_do_not_close_newer_deeds() {
 }
 
 #[test]
+fn a_repair_closes_what_was_forgotten_since() {
+    let mut world = World::new(policy());
+    world.events(&[ev(Action::KeyDisable)]);
+    // The clock moves on: what is older than a month is dropped.
+    world.events(&[ev(Action::KeyDecrypt).key("other").day(40)]);
+    world.tick(40);
+    world.clear_log();
+    world.restart(policy());
+    world.events(&[ev(Action::KeyEnable).day(41)]);
+    assert_eq!(world.log(), ["cleared reverted"]);
+    world.events(&[ev(Action::KeyEnable).day(42)]);
+    assert_eq!(world.log(), ["cleared reverted"], "told once");
+}
+
+#[test]
 fn an_unsaved_detector_finds_the_same_and_hands_out_no_state() {
     let events = [
         ev(Action::KeyDecrypt).by("app"),

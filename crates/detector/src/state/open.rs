@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::state::table::{Changes, Load, Row, Table};
 use crate::state::{Hash, hash_all};
 
-/// Open findings at most; about 250 bytes each.
+/// The table of findings that were dropped while they were open.
+pub(super) const FORGOTTEN: &str = "open.forgotten";
+/// Open findings at most, and forgotten ones; about 250 bytes each.
 const MAX_OPEN: usize = 20_000;
 /// Verdicts at most; about 100 bytes each.
 pub const MAX_VERDICTS: usize = 100_000;
@@ -86,9 +88,24 @@ impl Row for Judged {
     }
 }
 
+/// A finding that was dropped while it was open, by age or for want of room: its alert may still be open.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// Event time of its last occurrence, microseconds.
+    at: i64,
+}
+
+impl Row for Forgotten {
+    fn last(&self) -> i64 {
+        self.at
+    }
+}
+
 /// All open findings.
 pub struct OpenFindings {
     table: Table<Open>,
+    /// What a repair must still close.
+    pub(super) forgotten: Table<Forgotten>,
     chosen: HashMap<Hash, u32>,
 }
 
@@ -97,6 +114,7 @@ impl OpenFindings {
     pub fn new() -> Self {
         Self {
             table: Table::new("open", MAX_OPEN),
+            forgotten: Table::new(FORGOTTEN, MAX_OPEN),
             chosen: HashMap::new(),
         }
     }
@@ -119,7 +137,10 @@ impl OpenFindings {
     pub fn put(&mut self, id: Hash, open: Open) {
         if self.table.is_full() && self.table.get(&id).is_none() {
             let gone = self.table.evict();
-            self.uncount(&gone);
+            self.forget(&gone);
+        }
+        if open.state == Standing::Open {
+            self.forgotten.remove(&id);
         }
         self.count(&open, 1);
         let before = self.table.remove(&id);
@@ -131,6 +152,9 @@ impl OpenFindings {
 
     /// Forgets a finding that is over. Returns whether it was open.
     pub fn close(&mut self, id: &Hash) -> bool {
+        if self.forgotten.remove(id).is_some() && self.table.get(id).is_none() {
+            return true;
+        }
         if self.table.get(id).is_none_or(|open| open.state != Standing::Open) {
             return false;
         }
@@ -150,12 +174,21 @@ impl OpenFindings {
     /// Forgets findings that last occurred before `time`.
     pub fn drop_before(&mut self, time: i64) {
         let gone = self.table.drop_before(time);
-        self.uncount(&gone);
+        self.forget(&gone);
     }
 
-    fn uncount(&mut self, gone: &[(Hash, Open)]) {
-        for (_, open) in gone {
+    /// Whether the finding was dropped while it was open, and last occurred before `time`. Says so once.
+    pub fn take_forgotten(&mut self, id: &Hash, time: i64) -> bool {
+        let is_over = self.forgotten.get(id).is_some_and(|gone| gone.at <= time);
+        is_over && self.forgotten.remove(id).is_some()
+    }
+
+    fn forget(&mut self, gone: &[(Hash, Open)]) {
+        for (id, open) in gone {
             self.count(open, -1);
+            if open.state == Standing::Open {
+                self.forgotten.put(*id, Forgotten { at: open.at });
+            }
         }
     }
 
@@ -172,6 +205,7 @@ impl OpenFindings {
     /// Hands out the changes since the last call.
     pub fn flush(&mut self, out: &mut Changes<'_>) {
         self.table.flush(out);
+        self.forgotten.flush(out);
     }
 }
 
