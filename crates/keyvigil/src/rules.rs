@@ -277,6 +277,14 @@ mod tests {
         assert!(report.passed > 0);
     }
 
+    /// Cases that are known to go wrong. Each says what should happen; a fix moves its case to `fixtures`.
+    #[test]
+    fn open_defects_are_still_open() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../detector/fixtures-open");
+        let report = test(&folder, Bless::No).unwrap();
+        assert_eq!(report.passed, 0, "a defect was fixed: move its case to crates/detector/fixtures");
+    }
+
     #[test]
     fn every_rule_has_both_kinds_of_cases() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../detector/fixtures");

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use keyvigil_model::action::{Action, ActionSet};
 use keyvigil_model::event::Outcome;
+use keyvigil_model::facts::Facts;
 use keyvigil_model::id::EventId;
 use keyvigil_model::severity::Severity;
 
@@ -44,6 +45,14 @@ pub const META: CheckMeta = CheckMeta {
 const MAX_CUTS: usize = 16;
 /// The last use moves at most once in so many microseconds.
 const GRAIN: i64 = 60_000_000;
+
+/// Whether less is recorded from now on. Switching off the signed digests is a finding of its own and hides nothing.
+fn cuts_logging(facts: &Facts) -> bool {
+    match facts {
+        Facts::AuditScope(scope) => scope.narrows() || scope.not_understood,
+        _stopped_or_deleted => true,
+    }
+}
 
 /// The rule.
 pub struct ChainLoggingOffThenUse;
@@ -95,7 +104,7 @@ impl Rule for ChainLoggingOffThenUse {
     }
 
     fn followed(&self, scene: &mut Scene<'_>) {
-        if scene.event.outcome != Outcome::Success {
+        if scene.event.outcome != Outcome::Success || !cuts_logging(&scene.event.facts) {
             return;
         }
         let at = scene.event.time.as_micros();

@@ -47,10 +47,14 @@ impl Rule for KeyMassDestroy {
     }
 
     fn followed(&self, scene: &mut Scene<'_>) {
+        // The provider ends waiting periods by itself; whoever began them was counted then.
+        if scene.is_service() {
+            return;
+        }
         let limits = &scene.policy.thresholds.mass_destroy;
         let span = Duration::from_secs(u64::from(limits.minutes) * 60);
         let principal = scene.event.principal.id.as_str();
-        let group = hash_all(&[META.id, principal]);
+        let group = hash_all(&[META.id, scene.event.account.as_str(), principal]);
         let mark = scene.mark(tag(&hash(scene.target())));
         let full = scene.state.windows.add(group, mark, span, Count::Distinct);
         let enough = full.distinct >= limits.keys as usize;
@@ -60,7 +64,7 @@ impl Rule for KeyMassDestroy {
         let mut draft = scene
             .draft(&META)
             .titled(format!(
-                "{} keys destroyed or disabled, or that attempted, within {} minutes",
+                "{} keys within {} minutes: destroyed, disabled, or an attempt at it",
                 full.distinct, limits.minutes
             ))
             .about(&[principal])

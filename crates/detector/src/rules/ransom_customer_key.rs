@@ -60,7 +60,7 @@ impl Rule for RansomCustomerKey {
         let group = hash_all(&[META.id, principal]);
         let what = object.as_ref().map_or("", |object| object.raw());
         let mark = scene.mark(tag(&hash_all(&[bucket.raw(), what])));
-        let full = scene.state.windows.add(group, mark, span, Count::Every);
+        let full = scene.state.windows.add(group, mark, span, Count::Distinct);
         let bucket_id = hash(bucket.raw());
         let sighting = scene
             .state
@@ -72,17 +72,17 @@ impl Rule for RansomCustomerKey {
             .advise(advice::stop_principal(&scene.event.principal));
         draft.naming = Naming::Chosen;
         draft.attempts = Attempts::Same;
-        if full.marks.len() >= limits.writes as usize {
+        if full.distinct >= limits.writes as usize {
             if !scene.state.windows.alarm(group, &full, span) {
                 return;
             }
             draft = draft
                 .titled(format!(
                     "{} objects were written under a key that the caller supplied",
-                    full.marks.len()
+                    full.distinct
                 ))
                 .about(&["burst", principal])
-                .fact("writes", full.marks.len().to_string())
+                .fact("objects", full.distinct.to_string())
                 .resting_on(full.events());
             draft.finding.context.blast_radius =
                 Some("Nobody but the caller can read these objects.".to_owned());
