@@ -282,7 +282,10 @@ mod tests {
     fn open_defects_are_still_open() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../detector/fixtures-open");
         let report = test(&folder, Bless::No).unwrap();
-        assert_eq!(report.passed, 0, "a defect was fixed: move its case to crates/detector/fixtures");
+        assert_eq!(
+            report.passed, 0,
+            "a defect was fixed: move its case to crates/detector/fixtures"
+        );
     }
 
     #[test]

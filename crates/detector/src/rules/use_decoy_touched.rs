@@ -66,7 +66,11 @@ impl Rule for UseDecoyTouched {
 /// A secret's name without the six characters that AWS appends to it in ARNs.
 fn without_suffix(name: &str) -> &str {
     match name.rsplit_once('-') {
-        Some((bare, suffix)) if suffix.len() == 6 && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric()) => bare,
+        Some((bare, suffix))
+            if suffix.len() == 6 && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric()) =>
+        {
+            bare
+        }
         _no_suffix => name,
     }
 }
@@ -78,7 +82,9 @@ fn names_decoy_secret(scene: &Scene<'_>) -> bool {
     }
     let matches = |name: &str| {
         let last = name.rsplit(':').next().unwrap_or(name);
-        selector::any(decoys, name) || selector::any(decoys, last) || selector::any(decoys, without_suffix(last))
+        selector::any(decoys, name)
+            || selector::any(decoys, last)
+            || selector::any(decoys, without_suffix(last))
     };
     if scene
         .event
