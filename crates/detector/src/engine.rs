@@ -28,6 +28,7 @@ mod posture;
 mod repoll;
 pub mod report;
 mod reverts;
+mod sight;
 
 #[cfg(test)]
 mod tests;
@@ -168,6 +169,9 @@ impl Detector {
                 self.cache.keys.clear();
                 self.posture().withdraw(&change.gone, now, &mut step);
                 self.posture().judge(&change.changed, now, &mut step);
+                if let Some(health) = sight::of(snapshot) {
+                    self.stage(now, &mut step, |rule, stage| rule.health(stage, &health));
+                }
             }
             Input::Health(health) => self.stage(now, &mut step, |rule, stage| rule.health(stage, health)),
             Input::Tick => {

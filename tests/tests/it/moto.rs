@@ -206,11 +206,10 @@ async fn break_and_repair(moto: &Moto, folder: &Folder, config: &Path, pagerduty
         broken.elapsed()
     );
     let found = listed(config, "findings");
+    // The deed and the state behind it are one alert, told by whoever did it; the verdicts above confirm the state.
     for (rule, what) in [
         ("encryption.default_removed", DATA),
-        ("aws.s3.default_encryption", DATA),
         ("rotation.disabled", key_id.as_str()),
-        ("aws.kms.rotation_enabled", key_id.as_str()),
     ] {
         assert!(
             found

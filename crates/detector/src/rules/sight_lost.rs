@@ -1,7 +1,8 @@
 //! # keyvigil lost sight of something
 //!
 //! Finds: a source or poller that is refused or fails: at once when it is refused for the second time in a row, and after
-//! fifteen minutes of any other failure. What cannot be seen is never green.
+//! fifteen minutes of any other failure. A permission that a full reading of the configuration was refused is told at
+//! once: nobody reads that again soon. What cannot be seen is never green.
 //!
 //! Severity: high when a permission or credential is lost, medium otherwise.
 //!
@@ -34,6 +35,9 @@ pub const META: CheckMeta = CheckMeta {
 
 /// A failure that may pass is told after so many microseconds.
 const PATIENCE: i64 = 15 * 60 * 1_000_000;
+
+/// How the source of an observation about keyvigil's own permissions ends.
+pub(crate) const PERMISSIONS: &str = "/permissions";
 
 /// The rule.
 pub struct SightLost;
@@ -75,7 +79,7 @@ impl Rule for SightLost {
         sight.times = sight.times.saturating_add(1);
         sight.last = now;
         let due = if denied {
-            sight.times >= 2
+            sight.times >= 2 || health.source.as_str().ends_with(PERMISSIONS)
         } else {
             now - sight.since >= PATIENCE
         };
