@@ -231,14 +231,7 @@ pub fn load(file: &Path) -> Result<Config, BadConfig> {
 
 /// Checks the text of a configuration file.
 pub fn parse(file: &Path, text: &str) -> Result<Config, BadConfig> {
-    let value: toml::Value = toml::from_str(text).map_err(|error| {
-        single(
-            file,
-            "(syntax)",
-            error.to_string().trim_end().replace('\n', "\n    "),
-            "TOML 1.0",
-        )
-    })?;
+    let value = parse_toml(file, text)?;
     let json =
         serde_json::to_value(&value).map_err(|error| single(file, "(top level)", error.to_string(), ""))?;
     let mut problems = schema_check::check(&json, &schema());
@@ -278,14 +271,7 @@ fn further_problems(rest: &Config, known: &[Problem]) -> Vec<Problem> {
 
 /// Checks the text of a policy file: the content of the `[policy]` table alone.
 pub fn parse_policy(file: &Path, text: &str) -> Result<Policy, BadConfig> {
-    let value: toml::Value = toml::from_str(text).map_err(|error| {
-        single(
-            file,
-            "(syntax)",
-            error.to_string().trim_end().replace('\n', "\n    "),
-            "TOML 1.0",
-        )
-    })?;
+    let value = parse_toml(file, text)?;
     let mut problems = check_value(&value, &schemars::schema_for!(Policy).to_value());
     if problems.is_empty() {
         match value.try_into::<Policy>() {
@@ -301,6 +287,18 @@ pub fn parse_policy(file: &Path, text: &str) -> Result<Policy, BadConfig> {
     Err(BadConfig {
         file: file.to_owned(),
         problems,
+    })
+}
+
+/// The syntax alone; the error points at the line.
+fn parse_toml(file: &Path, text: &str) -> Result<toml::Value, BadConfig> {
+    toml::from_str(text).map_err(|error| {
+        single(
+            file,
+            "(syntax)",
+            error.to_string().trim_end().replace('\n', "\n    "),
+            "TOML 1.0",
+        )
     })
 }
 
